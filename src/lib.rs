@@ -1,3 +1,24 @@
 //! Turns a Nix-style store closure into images that people can ship.
+//!
+//! ```text
+//! roots ──► closure ──► Graph ──► layering::plan ──► Plan ──► image ─┬─► archive (file, stdout, OCI layout)
+//! (paths)   database    (pure)       (pure)         (pure)           └─► registry
+//!           scan
+//!           graph file
+//! ```
+//!
+//! - [`closure`]: which store paths the roots need.
+//! - [`tree`]: what a store path consists of, in canonical order.
+//! - [`image`]: layers, configuration, manifest, archive and layout.
+//! - [`output`]: files that appear whole or not at all.
+//! - [`progress`]: what is told on the way.
+//!
+//! Which paths share a layer is decided by the [`layering`] crate, and [`registry`] moves blobs.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod closure;
+pub mod image;
+pub mod output;
+pub mod progress;
+pub mod tree;

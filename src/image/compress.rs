@@ -1,0 +1,219 @@
+//! Compressing a layer in blocks, so that the cores can share one layer and the bytes stay the same
+//! for any number of them.
+//!
+//! A tar stream is cut every [`Compression::block_size`] bytes, each block is compressed with fresh
+//! state, and the results are strung together:
+//!
+//! - gzip: raw deflate blocks, each but the last ended by a sync flush, in **one** gzip member,
+//!   since some stream readers stop after the first (RFC 1952 section 2.2; RFC 1951 section 3.2.4
+//!   for the empty stored block that a flush leaves);
+//! - zstd: one frame for each block (RFC 8878 section 3: frames may be concatenated).
+
+use std::fmt;
+use std::io;
+use std::str::FromStr;
+
+use flate2::{Compress, Crc, FlushCompress, Status};
+
+/// How the layers of an image are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// Plain tar.
+    None,
+    /// gzip, level 1 to 9.
+    Gzip(u32),
+    /// zstd, level 1 to 19.
+    Zstd(i32),
+}
+
+impl Compression {
+    const GZIP: u32 = 6;
+    const ZSTD: i32 = 3;
+
+    /// Bytes of tar that are compressed at a time. Larger blocks compress a little better (1 MiB
+    /// costs gzip nothing to speak of; zstd wants 4) but need more memory and keep fewer cores busy.
+    pub(crate) fn block_size(self) -> usize {
+        match self {
+            Self::None | Self::Gzip(_) => 1 << 20,
+            Self::Zstd(_) => 4 << 20,
+        }
+    }
+}
+
+/// gzip, which every runtime reads.
+impl Default for Compression {
+    fn default() -> Self {
+        Self::Gzip(Self::GZIP)
+    }
+}
+
+/// A compression that there is not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is none of `gzip[:1-9]`, `zstd[:1-19]` and `none`")]
+pub struct UnknownCompression(String);
+
+impl FromStr for Compression {
+    type Err = UnknownCompression;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parsed = match text.split_once(':') {
+            None => match text {
+                "none" => Some(Self::None),
+                "gzip" => Some(Self::Gzip(Self::GZIP)),
+                "zstd" => Some(Self::Zstd(Self::ZSTD)),
+                _ => None,
+            },
+            Some(("gzip", level)) => level.parse().ok().filter(|n| (1..=9).contains(n)).map(Self::Gzip),
+            Some(("zstd", level)) => level.parse().ok().filter(|n| (1..=19).contains(n)).map(Self::Zstd),
+            Some(_) => None,
+        };
+        parsed.ok_or_else(|| UnknownCompression(text.into()))
+    }
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Gzip(level) => write!(f, "gzip:{level}"),
+            Self::Zstd(level) => write!(f, "zstd:{level}"),
+        }
+    }
+}
+
+/// A compressed block, with what is needed to string it to the others.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    /// Its bytes in the blob.
+    pub(crate) bytes: Vec<u8>,
+    /// CRC-32 of what went in (gzip only).
+    crc: Crc,
+}
+
+/// Compresses one block; `last` closes the stream.
+pub(crate) fn block(compression: Compression, input: &[u8], last: bool) -> io::Result<Piece> {
+    let mut crc = Crc::new();
+    let bytes = match compression {
+        Compression::None => input.to_vec(),
+        Compression::Gzip(level) => {
+            crc.update(input);
+            deflate(level, input, last)?
+        }
+        Compression::Zstd(level) => zstd::bulk::compress(input, level)?,
+    };
+    Ok(Piece { bytes, crc })
+}
+
+fn deflate(level: u32, input: &[u8], last: bool) -> io::Result<Vec<u8>> {
+    // State is fresh for each block: a reset zlib-rs or zlib-ng may remember what it saw before,
+    // and the bytes would depend on which thread compressed what.
+    let mut state = Compress::new(flate2::Compression::new(level), false);
+    let flush = if last { FlushCompress::Finish } else { FlushCompress::Sync };
+    let mut out = Vec::with_capacity(input.len() / 2 + 1024);
+    loop {
+        let consumed = usize::try_from(state.total_in()).map_err(io::Error::other)?;
+        let status = state.compress_vec(&input[consumed..], &mut out, flush)?;
+        // A flush is done when output room is left over.
+        if status == Status::StreamEnd || (!last && out.len() < out.capacity()) {
+            return Ok(out);
+        }
+        out.reserve(out.capacity());
+    }
+}
+
+/// Puts the frame of a compressed file around pieces that come in order.
+#[derive(Debug)]
+pub(crate) struct Framing {
+    compression: Compression,
+    crc: Crc,
+}
+
+impl Framing {
+    pub(crate) fn new(compression: Compression) -> Self {
+        Self { compression, crc: Crc::new() }
+    }
+
+    /// What stands before the first piece.
+    pub(crate) fn head(&self) -> &'static [u8] {
+        match self.compression {
+            // Magic, deflate, no flags, no time, no extra flags, unknown system.
+            Compression::Gzip(_) => &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff],
+            Compression::None | Compression::Zstd(_) => &[],
+        }
+    }
+
+    /// Takes note of the next piece.
+    pub(crate) fn add(&mut self, piece: &Piece) {
+        self.crc.combine(&piece.crc);
+    }
+
+    /// What stands behind the last piece.
+    pub(crate) fn tail(&self) -> Vec<u8> {
+        match self.compression {
+            Compression::Gzip(_) => {
+                [self.crc.sum().to_le_bytes(), self.crc.amount().to_le_bytes()].concat()
+            }
+            Compression::None | Compression::Zstd(_) => Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+    use proptest::prelude::*;
+
+    fn compressed(compression: Compression, input: &[u8], size: usize) -> Vec<u8> {
+        let mut framing = Framing::new(compression);
+        let mut out = framing.head().to_vec();
+        let blocks: Vec<&[u8]> = input.chunks(size).collect();
+        for (at, chunk) in blocks.iter().enumerate() {
+            let piece = block(compression, chunk, at + 1 == blocks.len()).unwrap();
+            framing.add(&piece);
+            out.extend(&piece.bytes);
+        }
+        out.extend(framing.tail());
+        out
+    }
+
+    #[test]
+    fn levels_are_checked() {
+        for text in ["gzip:0", "gzip:10", "zstd:20", "zstd:", "lz4", "", "gzip:six"] {
+            assert!(text.parse::<Compression>().is_err(), "{text}");
+        }
+        for text in ["none", "gzip:9", "zstd:19"] {
+            assert_eq!(text.parse::<Compression>().unwrap().to_string(), text);
+        }
+        assert_eq!("gzip".parse(), Ok(Compression::default()));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn one_gzip_member_gives_back_what_went_in(
+            input in prop::collection::vec(any::<u8>(), 1..20_000),
+            repeat in 1_usize..20,
+            size in 100_usize..30_000,
+            level in 1_u32..=9,
+        ) {
+            let input = input.repeat(repeat);
+            let bytes = compressed(Compression::Gzip(level), &input, size);
+            // Not `MultiGzDecoder`: there must be one member.
+            let (mut decoder, mut back) = (flate2::read::GzDecoder::new(&bytes[..]), Vec::new());
+            decoder.read_to_end(&mut back).unwrap();
+            prop_assert_eq!(back, input);
+            prop_assert!(decoder.into_inner().is_empty());
+        }
+
+        #[test]
+        fn zstd_frames_give_back_what_went_in(
+            input in prop::collection::vec(any::<u8>(), 1..20_000),
+            size in 100_usize..30_000,
+        ) {
+            let bytes = compressed(Compression::Zstd(3), &input, size);
+            prop_assert_eq!(zstd::stream::decode_all(&bytes[..]).unwrap(), input);
+        }
+    }
+}

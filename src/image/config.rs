@@ -1,0 +1,295 @@
+//! What a container of the image runs and how: the `config` object of the image configuration.
+//!
+//! Source: OCI image-spec, "Image Configuration". A file given with `--config` may also have what
+//! only Docker knows, such as `Healthcheck`; it is carried along.
+
+use std::collections::BTreeMap;
+
+use oci_spec::image::Config;
+use serde_json::{Map, Value};
+
+/// Fields that Docker's image specification has and OCI's has not.
+const DOCKER_ONLY: [&str; 17] = [
+    "ArgsEscaped",
+    "AttachStderr",
+    "AttachStdin",
+    "AttachStdout",
+    "CpuShares",
+    "Domainname",
+    "Healthcheck",
+    "Hostname",
+    "Memory",
+    "MemorySwap",
+    "NetworkDisabled",
+    "OnBuild",
+    "OpenStdin",
+    "Shell",
+    "StdinOnce",
+    "StopTimeout",
+    "Tty",
+];
+
+/// How a container is run; empty means "not said".
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct RunConfig {
+    pub entrypoint: Vec<String>,
+    pub cmd: Vec<String>,
+    pub env: BTreeMap<String, String>,
+    pub working_dir: Option<String>,
+    pub user: Option<String>,
+    pub exposed_ports: Vec<String>,
+    pub volumes: Vec<String>,
+    pub labels: BTreeMap<String, String>,
+    pub stop_signal: Option<String>,
+    /// What only Docker knows, as it stands in the file.
+    pub docker: Map<String, Value>,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum ConfigError {
+    #[error("the configuration is not JSON: {0}")]
+    Json(String),
+    #[error("`{key}` in the configuration is {got}, expected {expected}")]
+    Type { key: String, got: String, expected: &'static str },
+    #[error("the configuration has an unknown key `{key}`")]
+    Unknown { key: String, like: Option<&'static str> },
+    #[error("`{0}` is not of the form `KEY=VALUE`")]
+    KeyValue(String),
+    #[error("`{0}` is not of the form `PORT[/tcp|/udp|/sctp]` with a port from 1 to 65535")]
+    Port(String),
+    #[error("`{what}` must be an absolute path, got `{got}`")]
+    Relative { what: &'static str, got: String },
+    #[error("no root has a program `{wanted}`")]
+    NoProgram { wanted: String, there: Vec<String> },
+}
+
+const KNOWN: [&str; 9] = [
+    "Cmd", "Entrypoint", "Env", "ExposedPorts", "Labels", "StopSignal", "User", "Volumes", "WorkingDir",
+];
+
+/// How many programs a hint names.
+const MENTIONED: usize = 8;
+
+impl ConfigError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unknown { like: Some(like), .. } => Some(format!("did you mean `{like}`?")),
+            Self::Unknown { .. } => Some(format!("known keys are {} and those of Docker", KNOWN.join(", "))),
+            Self::NoProgram { there, .. } if there.is_empty() => {
+                Some("the roots have no programs in `bin`; give the one to run by its full name".into())
+            }
+            Self::NoProgram { there, .. } => {
+                let more = there.len().saturating_sub(MENTIONED);
+                let some = there[..there.len() - more].join(", ");
+                let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+                Some(format!("there are {some}{rest}"))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// `KEY=VALUE`, the key not empty.
+pub fn key_value(text: &str) -> Result<(String, String), ConfigError> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.into(), value.into())),
+        _ => Err(ConfigError::KeyValue(text.into())),
+    }
+}
+
+/// `PORT[/PROTO]`, with the protocol written out.
+pub fn port(text: &str) -> Result<String, ConfigError> {
+    let (number, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    match number.parse::<u16>() {
+        Ok(1..) if ["tcp", "udp", "sctp"].contains(&protocol) => Ok(format!("{number}/{protocol}")),
+        _ => Err(ConfigError::Port(text.into())),
+    }
+}
+
+/// An absolute path, as working directories and volumes must be.
+pub fn absolute(what: &'static str, text: &str) -> Result<String, ConfigError> {
+    match text.starts_with('/') {
+        true => Ok(text.into()),
+        false => Err(ConfigError::Relative { what, got: text.into() }),
+    }
+}
+
+impl RunConfig {
+    /// Reads the `config` object of an image configuration, by itself or within one.
+    pub fn from_json(text: &str) -> Result<Self, ConfigError> {
+        let value: Value = serde_json::from_str(text).map_err(|e| ConfigError::Json(e.to_string()))?;
+        let object = match value {
+            Value::Object(mut outer) => match outer.remove("config") {
+                Some(inner) => as_object("config", inner)?,
+                None => outer,
+            },
+            other => as_object("the file", other)?,
+        };
+        let mut config = Self::default();
+        for (key, value) in object.into_iter().filter(|(_, value)| !value.is_null()) {
+            match key.as_str() {
+                "Cmd" => config.cmd = strings(&key, value)?,
+                "Entrypoint" => config.entrypoint = strings(&key, value)?,
+                "Env" => {
+                    let pairs = strings(&key, value)?;
+                    config.env = pairs.iter().map(|pair| key_value(pair)).collect::<Result<_, _>>()?;
+                }
+                "ExposedPorts" => {
+                    let ports = as_object(&key, value)?;
+                    config.exposed_ports = ports.keys().map(|text| port(text)).collect::<Result<_, _>>()?;
+                }
+                "Labels" => {
+                    let labels = as_object(&key, value)?.into_iter();
+                    let each = labels.map(|(name, text)| Ok((name, string(&key, text)?)));
+                    config.labels = each.collect::<Result<_, _>>()?;
+                }
+                "StopSignal" => config.stop_signal = Some(string(&key, value)?),
+                "User" => config.user = Some(string(&key, value)?).filter(|user| !user.is_empty()),
+                "Volumes" => {
+                    let volumes = as_object(&key, value)?;
+                    config.volumes =
+                        volumes.keys().map(|text| absolute("Volumes", text)).collect::<Result<_, _>>()?;
+                }
+                "WorkingDir" => {
+                    let dir = Some(string(&key, value)?).filter(|dir| !dir.is_empty());
+                    config.working_dir = dir.map(|dir| absolute("WorkingDir", &dir)).transpose()?;
+                }
+                known if DOCKER_ONLY.contains(&known) => {
+                    config.docker.insert(key, value);
+                }
+                _ => {
+                    let mut all = KNOWN.iter().chain(&DOCKER_ONLY);
+                    let like = all.find(|known| known.eq_ignore_ascii_case(&key.replace('_', ""))).copied();
+                    return Err(ConfigError::Unknown { key, like });
+                }
+            }
+        }
+        Ok(config)
+    }
+
+    /// This over `base`: what is said here wins, variables and labels one by one.
+    #[must_use]
+    pub fn over(self, base: Self) -> Self {
+        let list = |own: Vec<String>, base| if own.is_empty() { base } else { own };
+        let joined = |own: Vec<String>, base: Vec<String>| {
+            let mut all = [base, own].concat();
+            all.sort();
+            all.dedup();
+            all
+        };
+        Self {
+            // A Cmd is an entrypoint's arguments: one meant for another program would be wrong.
+            cmd: if self.entrypoint.is_empty() { list(self.cmd, base.cmd) } else { self.cmd },
+            entrypoint: list(self.entrypoint, base.entrypoint),
+            env: base.env.into_iter().chain(self.env).collect(),
+            working_dir: self.working_dir.or(base.working_dir),
+            user: self.user.or(base.user),
+            exposed_ports: joined(self.exposed_ports, base.exposed_ports),
+            volumes: joined(self.volumes, base.volumes),
+            labels: base.labels.into_iter().chain(self.labels).collect(),
+            stop_signal: self.stop_signal.or(base.stop_signal),
+            docker: base.docker.into_iter().chain(self.docker).collect(),
+        }
+    }
+
+    /// As `oci-spec` has it; what only Docker knows is not in it.
+    pub(crate) fn to_oci(&self) -> Config {
+        fn some<T: IntoIterator + Clone>(value: &T) -> Option<T> {
+            value.clone().into_iter().next().is_some().then(|| value.clone())
+        }
+        let env: Vec<String> = self.env.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let mut config = Config::default();
+        config.set_user(self.user.clone());
+        config.set_exposed_ports(some(&self.exposed_ports));
+        config.set_env(some(&env));
+        config.set_entrypoint(some(&self.entrypoint));
+        config.set_cmd(some(&self.cmd));
+        config.set_volumes(some(&self.volumes));
+        config.set_working_dir(self.working_dir.clone());
+        config.set_labels(some(&self.labels).map(|labels| labels.into_iter().collect()));
+        config.set_stop_signal(self.stop_signal.clone());
+        config
+    }
+}
+
+fn fault(key: &str, got: &Value, expected: &'static str) -> ConfigError {
+    let got = match got {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    };
+    ConfigError::Type { key: key.into(), got: got.into(), expected }
+}
+
+fn as_object(key: &str, value: Value) -> Result<Map<String, Value>, ConfigError> {
+    match value {
+        Value::Object(object) => Ok(object),
+        other => Err(fault(key, &other, "an object")),
+    }
+}
+
+fn string(key: &str, value: Value) -> Result<String, ConfigError> {
+    match value {
+        Value::String(text) => Ok(text),
+        other => Err(fault(key, &other, "a string")),
+    }
+}
+
+fn strings(key: &str, value: Value) -> Result<Vec<String>, ConfigError> {
+    match value {
+        Value::Array(items) => items.into_iter().map(|item| string(key, item)).collect(),
+        other => Err(fault(key, &other, "a list of strings")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_docker_tools_config_is_read_whole() {
+        let text = r#"{"Cmd": ["/bin/x"], "Env": ["A=1", "B=2=3"], "ExposedPorts": {"80": {}, "53/udp": {}},
+            "Volumes": {"/data": {}}, "WorkingDir": "/w", "User": "app", "Labels": {"l": "m"},
+            "Healthcheck": {"Test": ["NONE"]}, "Entrypoint": null}"#;
+        let config = RunConfig::from_json(text).unwrap();
+        assert_eq!(config.env["B"], "2=3");
+        assert_eq!(config.exposed_ports, ["53/udp", "80/tcp"]);
+        assert!(config.docker.contains_key("Healthcheck"));
+        assert_eq!(RunConfig::from_json(&format!("{{\"config\": {text}}}")).unwrap(), config);
+    }
+
+    #[test]
+    fn faults_are_named() {
+        for (text, words) in [
+            ("{", "not JSON"),
+            ("[]", "a list, expected an object"),
+            (r#"{"Cmd": "x"}"#, "`Cmd` in the configuration is a string, expected a list"),
+            (r#"{"Env": ["X"]}"#, "`X` is not of the form"),
+            (r#"{"cmd": []}"#, "unknown key `cmd`"),
+            (r#"{"ExposedPorts": {"0": {}}}"#, "`0` is not"),
+            (r#"{"WorkingDir": "w"}"#, "absolute"),
+        ] {
+            let error = RunConfig::from_json(text).unwrap_err();
+            assert!(error.to_string().contains(words), "{error}");
+        }
+        let error = RunConfig::from_json(r#"{"working_dir": "/"}"#).unwrap_err();
+        assert_eq!(error.hint().unwrap(), "did you mean `WorkingDir`?");
+    }
+
+    #[test]
+    fn flags_win() {
+        let base = RunConfig::from_json(r#"{"Entrypoint": ["a"], "Cmd": ["b"], "Env": ["X=1", "Y=1"]}"#).unwrap();
+        let env = BTreeMap::from([("X".into(), "2".into())]);
+        let flags = RunConfig { entrypoint: vec!["c".into()], env, ..RunConfig::default() };
+        let both = flags.over(base);
+        assert_eq!((both.entrypoint, both.cmd), (vec!["c".to_owned()], vec![]));
+        assert_eq!(both.env, BTreeMap::from([("X".into(), "2".into()), ("Y".into(), "1".into())]));
+    }
+}

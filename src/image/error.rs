@@ -1,0 +1,59 @@
+//! What can go wrong while an image is made.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::config::ConfigError;
+use super::machine::MachineError;
+use super::root_files::RootFilesError;
+use crate::tree;
+
+/// Why there is no image.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum Error {
+    #[error(transparent)]
+    Tree(#[from] tree::Error),
+    #[error("`{path}` changed: its NAR is {got} bytes now, and was {expected} when it was registered")]
+    NarSize { path: String, expected: u64, got: u64 },
+    #[error("`{path}` cannot be in an image layer: names that begin with `.wh.` delete files there")]
+    Whiteout { path: String },
+    #[error("cannot keep a layer in `{}`", dir.display())]
+    Spool { dir: PathBuf, #[source] source: io::Error },
+    #[error("cannot compress a layer")]
+    Compress(#[source] io::Error),
+    #[error("stopped, since another layer failed")]
+    Stopped,
+    #[error(transparent)]
+    Machine(#[from] MachineError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    RootFiles(#[from] RootFilesError),
+}
+
+impl Error {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Tree(error) => error.hint().map(Into::into),
+            Self::NarSize { .. } => Some(
+                "store paths must not change: find out what writes there, then `nix-store --repair-path`".into(),
+            ),
+            Self::Whiteout { .. } => {
+                Some("leave such files out of the image with `--whiteouts omit`".into())
+            }
+            Self::Spool { source, .. } => room(source),
+            Self::Machine(error) => Some(error.hint()),
+            Self::Config(error) => error.hint(),
+            Self::RootFiles(error) => error.hint(),
+            Self::Compress(_) | Self::Stopped => None,
+        }
+    }
+}
+
+/// A hint for a full disk.
+pub(crate) fn room(error: &io::Error) -> Option<String> {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
+        .then(|| "make room there, or let TMPDIR or `-o` point to a file system with more".into())
+}

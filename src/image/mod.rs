@@ -1,0 +1,52 @@
+//! Images: layers, configuration, manifest, and the forms in which they are written.
+//!
+//! ```text
+//! Plan ──► Source ──► tar_stream ──► blob_writer ──► Layer ─┬─► Image ─┬─► archive, layout
+//!          (recipe)   (tar blocks)   (hash, compress)       │          └─► registry
+//!                                                run config ┘
+//! ```
+//!
+//! A manifest names a configuration and layers by the digests of their blobs; the configuration
+//! names the layers by the digests of their tars (diff IDs). A layer's blob is made in one pass:
+//! tar, diff ID, compression and digest together, layers side by side.
+
+pub mod archive;
+mod blob_writer;
+mod compress;
+pub mod config;
+pub mod defaults;
+mod error;
+mod layer;
+pub mod layout;
+mod machine;
+mod manifest;
+mod pool;
+pub mod root_files;
+mod source;
+mod spool;
+mod tar;
+mod tar_stream;
+mod view;
+
+pub use archive::ImageName;
+pub use compress::{Compression, UnknownCompression};
+pub use config::RunConfig;
+pub use error::Error;
+pub(crate) use error::room;
+pub use layer::{Layer, LayerOptions, Layers, build};
+pub use machine::{Machine, MachineError, Machines, UnknownMachine};
+pub use manifest::{Description, Dialect, Image};
+pub use source::{PathSource, RootEntry, RootNode, Source, store_layer};
+pub use spool::{Spool, Spooled};
+pub use view::View;
+
+/// What to do with files whose names begin with `.wh.`: in a layer, such a name is an order to
+/// delete (OCI image-spec, "Whiteouts"), so that the file itself cannot be in any image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Whiteouts {
+    /// Make no image.
+    #[default]
+    Refuse,
+    /// Make the image without them, and say so.
+    Omit,
+}

@@ -1,0 +1,177 @@
+//! Files that appear whole or not at all.
+//!
+//! Bytes go into a file without a name (`O_TMPFILE`) in the directory of the target; when all is
+//! there and synced, it gets a name and is renamed onto the target. However the program ends before
+//! that, nothing is left behind and what was there before still is.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use tempfile::NamedTempFile;
+
+/// Why an output could not be made.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum OutputError {
+    #[error("`{}` is a directory, and a file is to be written", .0.display())]
+    IsDirectory(PathBuf),
+    #[error("`{}` is there already and is neither empty nor an image layout", .0.display())]
+    Occupied(PathBuf),
+    #[error("cannot write `{}`", path.display())]
+    Write { path: PathBuf, #[source] source: io::Error },
+}
+
+impl OutputError {
+    pub(crate) fn write(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Write { path, source }
+    }
+
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::IsDirectory(path) => {
+                Some(format!("name a file, such as `{}`, or use `--format layout`", path.join("image.tar").display()))
+            }
+            Self::Occupied(_) => Some("name another directory, or remove that one".into()),
+            Self::Write { source, .. } => crate::image::room(source),
+        }
+    }
+}
+
+/// The directory that `path` is in.
+pub fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// A file on its way to `target`.
+#[derive(Debug)]
+pub struct AtomicFile {
+    target: PathBuf,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Unnamed(File),
+    /// Where the file system has no unnamed files.
+    Named(NamedTempFile),
+    /// A device or pipe, which cannot be replaced.
+    Through(File),
+}
+
+impl AtomicFile {
+    /// Begins a file. A link is followed, so that it goes on pointing to what is written.
+    pub fn create(path: &Path) -> Result<Self, OutputError> {
+        let target = fs::canonicalize(path).unwrap_or_else(|_| path.into());
+        let place = match fs::metadata(&target) {
+            Ok(meta) if meta.is_dir() => return Err(OutputError::IsDirectory(path.into())),
+            Ok(meta) if !meta.is_file() => {
+                Place::Through(File::options().write(true).open(&target).map_err(OutputError::write(path))?)
+            }
+            _ => Self::beside(&target).map_err(OutputError::write(path))?,
+        };
+        Ok(Self { target, place })
+    }
+
+    fn beside(target: &Path) -> io::Result<Place> {
+        let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+        match rustix::fs::open(parent(target), flags, Mode::from_raw_mode(0o666)) {
+            Ok(fd) => Ok(Place::Unnamed(fd.into())),
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR | rustix::io::Errno::INVAL) => {
+                let mut builder = tempfile::Builder::new();
+                let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+                Ok(Place::Named(builder.permissions(mode).tempfile_in(parent(target))?))
+            }
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Syncs the file and puts it in place.
+    pub fn commit(self) -> Result<(), OutputError> {
+        let Self { target, place } = self;
+        let result = match place {
+            Place::Through(mut file) => file.flush(),
+            Place::Named(file) => {
+                file.as_file().sync_all().and_then(|()| file.persist(&target).map(drop).map_err(|e| e.error))
+            }
+            Place::Unnamed(file) => file.sync_all().and_then(|()| name(&file, &target)),
+        };
+        result.map_err(OutputError::write(target))
+    }
+}
+
+/// Gives an unnamed file its name. Linking refuses to replace, so a passing name is needed.
+fn name(file: &File, target: &Path) -> io::Result<()> {
+    let passing = tempfile::Builder::new().make_in(parent(target), |path| {
+        let source = format!("/proc/self/fd/{}", file.as_raw_fd());
+        Ok(rustix::fs::linkat(CWD, source, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
+    })?;
+    passing.persist(target).map(drop).map_err(|error| error.error)
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.place {
+            Place::Unnamed(file) | Place::Through(file) => file.write(bytes),
+            Place::Named(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn names(dir: &Path) -> Vec<String> {
+        let names = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn nothing_shows_before_commit() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("x");
+        fs::write(&target, "old").unwrap();
+        let mut file = AtomicFile::create(&target).unwrap();
+        file.write_all(b"new").unwrap();
+        assert_eq!((names(dir.path()), fs::read(&target).unwrap()), (vec!["x".into()], b"old".to_vec()));
+        drop(file);
+        assert_eq!(fs::read(&target).unwrap(), b"old");
+        let mut file = AtomicFile::create(&target).unwrap();
+        file.write_all(b"new").unwrap();
+        file.commit().unwrap();
+        assert_eq!((names(dir.path()), fs::read(&target).unwrap()), (vec!["x".into()], b"new".to_vec()));
+    }
+
+    #[test]
+    fn a_link_goes_on_pointing() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("real"), "old").unwrap();
+        symlink("real", dir.path().join("link")).unwrap();
+        AtomicFile::create(&dir.path().join("link")).unwrap().commit().unwrap();
+        assert_eq!(fs::read(dir.path().join("real")).unwrap(), b"");
+        assert!(dir.path().join("link").is_symlink());
+    }
+
+    #[test]
+    fn a_directory_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(matches!(AtomicFile::create(dir.path()), Err(OutputError::IsDirectory(_))));
+        assert!(AtomicFile::create(&dir.path().join("no/such")).is_err());
+    }
+}

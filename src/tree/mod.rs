@@ -1,0 +1,16 @@
+//! What a store path consists of: entries in NAR order with canonical metadata.
+//!
+//! Nix's archive format (NAR) knows directories, regular files with or without the executable bit,
+//! and symbolic links, nothing else: no owner, no time, no hard links, no other modes. Whatever is
+//! made from a store path is made from exactly that, so that two copies of a store give the same
+//! bytes however they came to be on disk.
+
+mod content;
+mod error;
+mod nar_size;
+mod walk;
+
+pub use content::{Content, HEAD_LEN};
+pub use error::Error;
+pub use nar_size::NarSize;
+pub use walk::{Visitor, walk};
