@@ -1,2 +1,7 @@
-//! x
-fn main(){}
+//! The `closure2img` program.
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

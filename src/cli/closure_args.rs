@@ -1,0 +1,86 @@
+//! Where a closure comes from: flags that every subcommand with roots has.
+
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::thread;
+
+use clap::Args;
+use closure2img::closure::{Closure, Location, Query, ReferencesFrom};
+use closure2img::progress::{Event, Progress};
+use layering::StoreDir;
+
+use super::display::ProgressStyle;
+
+/// Which closure, and where it is found.
+#[derive(Args, Debug)]
+pub(crate) struct ClosureArgs {
+    /// Store paths, links to them such as ./result, or files in them [default: ./result]
+    #[arg(value_name = "ROOT")]
+    roots: Vec<PathBuf>,
+
+    /// Take the store below DIR (DIR/nix/store and DIR/nix/var/nix/db)
+    #[arg(long, value_name = "DIR", help_heading = "Closure")]
+    store: Option<PathBuf>,
+
+    /// What the store's paths are called, if neither /nix/store nor /gnu/store
+    #[arg(long, value_name = "DIR", help_heading = "Closure")]
+    store_dir: Option<StoreDir>,
+
+    /// Take the closure from a file: JSON of `nix path-info --json -r`, .attrs.json,
+    /// exportReferencesGraph, registration of closureInfo, or `nix-store --dump-db`
+    #[arg(long, value_name = "FILE", help_heading = "Closure")]
+    pub(crate) graph: Option<PathBuf>,
+
+    /// Who knows which path refers to which: auto, database, scan (of the files), or a graph file
+    #[arg(long, value_name = "SOURCE", default_value = "auto", help_heading = "Closure")]
+    references: ReferencesFrom,
+
+    /// How many threads work; the result is the same for any number [default: one for each core]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+
+    /// How progress is shown
+    #[arg(long, value_name = "STYLE", default_value = "auto")]
+    progress: ProgressStyle,
+}
+
+impl ClosureArgs {
+    pub(crate) fn threads(&self) -> NonZeroUsize {
+        self.threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+    }
+
+    pub(crate) fn progress(&self) -> Box<dyn Progress> {
+        self.progress.start()
+    }
+
+    /// The closure, and its notes told.
+    pub(crate) fn closure(&self, with_hashes: bool, progress: &dyn Progress) -> anyhow::Result<Closure> {
+        let mut roots = self.roots.clone();
+        if roots.is_empty() && self.graph.is_none() {
+            roots.push("./result".into());
+        }
+        let variable = |name| std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
+        let location = Location {
+            chroot: self.store.clone(),
+            store_dir: self.store_dir.clone(),
+            nix_store_dir: variable("NIX_STORE_DIR"),
+            nix_state_dir: variable("NIX_STATE_DIR"),
+        };
+        let query = Query {
+            location,
+            roots,
+            references: self.references.clone(),
+            graph: self.graph.clone(),
+            with_hashes,
+            threads: self.threads(),
+        };
+        let closure = query.closure()?;
+        for note in &closure.notes {
+            progress.report(Event::Warning { text: note });
+        }
+        let nar_size = closure.paths.iter().map(|info| info.nar_size).sum();
+        progress.report(Event::Closure { paths: closure.paths.len(), nar_size });
+        Ok(closure)
+    }
+}

@@ -1,0 +1,48 @@
+//! What is shown while work goes on, and tables when it is done.
+
+use std::io::{IsTerminal, Write};
+
+use clap::ValueEnum;
+use closure2img::progress::{Bars, Plain, Progress, Silent};
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum ProgressStyle {
+    /// Bars on a terminal, lines elsewhere
+    #[default]
+    Auto,
+    /// Bars, redrawn in place
+    Bar,
+    /// Lines, for logs
+    Plain,
+    /// Nothing but warnings and errors
+    None,
+}
+
+impl ProgressStyle {
+    pub(crate) fn start(self) -> Box<dyn Progress> {
+        match self {
+            Self::Auto if std::io::stderr().is_terminal() => Box::new(Bars::default()),
+            Self::Bar => Box::new(Bars::default()),
+            Self::Auto | Self::Plain => Box::new(Plain::default()),
+            Self::None => Box::new(Silent),
+        }
+    }
+}
+
+/// Writes rows to stdout with their columns aligned, numbers to the right.
+pub(crate) fn table<const N: usize>(right: [bool; N], rows: &[[String; N]]) -> std::io::Result<()> {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    for row in rows {
+        let mut line = String::new();
+        for (column, cell) in row.iter().enumerate() {
+            let pad = " ".repeat(widths[column] - cell.chars().count());
+            let (before, after) = if right[column] { (pad.as_str(), "") } else { ("", pad.as_str()) };
+            line.push_str(&format!("{before}{cell}{after}  "));
+        }
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    out.flush()
+}

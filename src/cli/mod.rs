@@ -1,0 +1,48 @@
+//! The command line: what was typed, parsed and handed on. One file for each subcommand.
+
+mod closure;
+mod closure_args;
+mod display;
+mod oci;
+mod plan;
+mod report;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Turns a Nix store closure into images that people can ship: no Docker, no daemon, no root
+#[derive(Debug, Parser)]
+#[command(name = "closure2img", version, max_term_width = 100, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes:
+  0  done
+  1  the input, the store or the far side is at fault; the message says what to do
+  2  wrong usage";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a container image from the closure of the roots, and write or push it
+    Oci(Box<oci::OciArgs>),
+    /// Show which store paths would share a layer
+    Plan(plan::PlanArgs),
+    /// Show the closure of the roots with sizes
+    Closure(closure::ListArgs),
+}
+
+/// Does what the command line says.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Oci(args) => oci::run(&args),
+        Command::Plan(args) => plan::run(&args),
+        Command::Closure(args) => closure::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => report::fail(&error),
+    }
+}
