@@ -11,6 +11,7 @@ use support::copy::{skopeo, skopeo_command, unpack};
 use support::dockerd::Dockerd;
 use support::handmade;
 use support::nix::{self, APP_SAYS};
+use support::outcome::Outcome;
 use support::podman::Podman;
 use support::registry::{DockerRegistry, Options};
 use support::temp_dir;
@@ -107,7 +108,7 @@ fn a_registry_asks_for_a_password() {
         .failure();
     let config = registry.docker_config().join("config.json");
     let mut command = skopeo_command();
-    support::outcome::Outcome::of(command.env("REGISTRY_AUTH_FILE", config).args(copy)).success();
+    Outcome::of(command.env("REGISTRY_AUTH_FILE", config).args(copy)).success();
 }
 
 #[test]
@@ -125,20 +126,34 @@ fn a_registry_has_tls_with_its_own_authority() {
 
 #[test]
 fn docker_loads_pulls_and_runs() {
-    peer!("docker", "dockerd", "docker-registry", "nix-build", "skopeo", "tar");
+    peer!(
+        "docker",
+        "dockerd",
+        "docker-registry",
+        "htpasswd",
+        "nix-build",
+        "openssl",
+        "skopeo",
+        "tar"
+    );
     let dir = temp_dir();
     let layout = oci(&app_layout(dir.path()));
     let archive = dir.path().join("app.tar");
     skopeo(["copy", &layout, &format!("docker-archive:{}:app:1", archive.display())]).success();
-    let registry = DockerRegistry::plain();
+    let registry = DockerRegistry::start(Options { htpasswd: Some(("ann", "s3cret")), tls: true });
     let pushed = registry.reference("app:1");
-    skopeo(["copy", "--dest-tls-verify=false", &layout, &format!("docker://{pushed}")]).success();
+    let certs = format!("--dest-cert-dir={}", registry.cert_dir().display());
+    let image = format!("docker://{pushed}");
+    skopeo(["copy", &certs, "--dest-creds=ann:s3cret", &layout, &image]).success();
 
     let docker = Dockerd::start();
     docker.docker(["load".as_ref(), "-i".as_ref(), archive.as_os_str()]).success();
     docker.docker(["run", "--rm", "--network=none", "app:1"]).success().prints(APP_SAYS);
     docker.docker(["image", "rm", "app:1"]).success();
-    docker.docker(["pull", &pushed]).success();
+    docker.docker(["pull", &pushed]).failure();
+    let mut pull = docker.command();
+    pull.env("DOCKER_CONFIG", registry.docker_config()).args(["pull", &pushed]);
+    Outcome::of(&mut pull).success();
     let said = docker.docker(["run", "--rm", "--network=none", &pushed, "a b", "c"]).success();
     said.prints(&format!("{APP_SAYS}argument: a b\nargument: c\n"));
 }
