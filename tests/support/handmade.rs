@@ -1,0 +1,56 @@
+//! An OCI image made by `tar` and a few lines of JSON: what peers do with it cannot be our tool's doing.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use data_encoding::HEXLOWER;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::outcome::Outcome;
+use super::peer::program;
+
+/// Writes an OCI layout with the tag `1`: one layer with these absolute paths of this machine.
+pub fn layout<P: AsRef<Path>>(layout: &Path, paths: &[P], entrypoint: &[&str]) {
+    fs::create_dir_all(layout.join("blobs/sha256")).expect("creating a layout");
+    let relative =
+        paths.iter().map(|path| path.as_ref().strip_prefix("/").expect("an absolute path"));
+    let mut tar = Command::new(program("tar"));
+    tar.args([
+        "-C",
+        "/",
+        "--format=pax",
+        "--pax-option=delete=atime,delete=ctime",
+        "--sort=name",
+        "--hard-dereference",
+    ]);
+    tar.args(["--mtime=@1", "--owner=0", "--group=0", "--numeric-owner", "-c", "--"])
+        .args(relative);
+    let layer = Outcome::of(&mut tar).success().stdout;
+    let layer = blob(layout, "application/vnd.oci.image.layer.v1.tar", &layer);
+    let config = json!({
+        "architecture": "amd64",
+        "os": "linux",
+        "config": { "Entrypoint": entrypoint },
+        "rootfs": { "type": "layers", "diff_ids": [layer["digest"]] },
+    });
+    let config =
+        blob(layout, "application/vnd.oci.image.config.v1+json", config.to_string().as_bytes());
+    let media_type = "application/vnd.oci.image.manifest.v1+json";
+    let manifest =
+        json!({ "schemaVersion": 2, "mediaType": media_type, "config": config, "layers": [layer] });
+    let mut manifest = blob(layout, media_type, manifest.to_string().as_bytes());
+    manifest["annotations"] = json!({ "org.opencontainers.image.ref.name": "1" });
+    let index = json!({ "schemaVersion": 2, "manifests": [manifest] });
+    fs::write(layout.join("index.json"), index.to_string()).expect("writing the index");
+    fs::write(layout.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#)
+        .expect("writing oci-layout");
+}
+
+/// Stores the bytes under their digest; answers the descriptor.
+fn blob(layout: &Path, media_type: &str, bytes: &[u8]) -> Value {
+    let hex = HEXLOWER.encode(&Sha256::digest(bytes));
+    fs::write(layout.join("blobs/sha256").join(&hex), bytes).expect("writing a blob");
+    json!({ "mediaType": media_type, "digest": format!("sha256:{hex}"), "size": bytes.len() })
+}
