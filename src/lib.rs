@@ -11,6 +11,7 @@
 //! - [`tree`]: what a store path consists of, in canonical order.
 //! - [`image`]: layers, configuration, manifest, archive and layout.
 //! - [`output`]: files that appear whole or not at all.
+//! - [`push`]: to registries, while layers are still being made.
 //! - [`progress`]: what is told on the way.
 //!
 //! Which paths share a layer is decided by the [`layering`] crate, and [`registry`] moves blobs.
@@ -21,4 +22,5 @@ pub mod closure;
 pub mod image;
 pub mod output;
 pub mod progress;
+pub mod push;
 pub mod tree;

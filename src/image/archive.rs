@@ -22,10 +22,23 @@ pub struct ImageName {
     reference: Reference,
 }
 
+/// Why a text does not name an image.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum ImageNameError {
+    #[error(transparent)]
+    Reference(#[from] registry::ReferenceError),
+    #[error("`{0}` has a digest, which is the image's own to say")]
+    Digest(String),
+}
+
 impl ImageName {
     /// Checks that it is a name and a tag; the tag is `latest` if there is none.
-    pub fn parse(text: &str) -> Result<Self, registry::ReferenceError> {
+    pub fn parse(text: &str) -> Result<Self, ImageNameError> {
         let reference: Reference = text.parse()?;
+        if reference.digest().is_some() {
+            return Err(ImageNameError::Digest(text.into()));
+        }
         let last = text.rsplit('/').next().unwrap_or_default();
         let text = if last.contains(':') { text.into() } else { format!("{text}:latest") };
         Ok(Self { text, reference })

@@ -79,13 +79,14 @@ pub struct Layers {
     pub omitted: Vec<String>,
 }
 
-/// Makes a layer of each source. `done` is told of each as soon as it is there, in any order.
+/// Makes a layer of each source. `done` is told of each as soon as it is there, in any order, and
+/// says whether to go on.
 pub fn build(
     sources: &[Source],
     options: LayerOptions,
     spool: &Spool,
     progress: &dyn Progress,
-    done: &(dyn Fn(&Arc<Layer>) + Sync),
+    done: &(dyn Fn(&Arc<Layer>) -> bool + Sync),
 ) -> Result<Layers, Error> {
     progress.report(Event::Layers { count: sources.len(), bytes: sources.iter().map(Source::weight).sum() });
     // The largest first, so that none is left to the end alone.
@@ -116,7 +117,9 @@ pub fn build(
                     match &result {
                         Ok((layer, _)) => {
                             progress.report(Event::LayerDone { size: layer.size });
-                            done(layer);
+                            if !done(layer) {
+                                failed.store(true, Ordering::Relaxed);
+                            }
                         }
                         Err(_) => failed.store(true, Ordering::Relaxed),
                     }
@@ -133,6 +136,9 @@ pub fn build(
         all.layers.push(layer);
         all.machines.merge(seen.machines);
         all.omitted.extend(seen.omitted);
+    }
+    if all.layers.len() < sources.len() {
+        return Err(Error::Stopped);
     }
     all.omitted.sort();
     Ok(all)

@@ -58,8 +58,11 @@ impl Progress for Bars {
                     send().set_message("some were there already");
                 }
             }
-            Event::Warning { text } => {
+            Event::Made { text } => {
                 // Printing above the bars fails only when stderr is gone.
+                let _ = self.all.println(text);
+            }
+            Event::Warning { text } => {
                 let _ = self.all.println(format!("warning: {text}"));
             }
         }

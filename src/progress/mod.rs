@@ -30,6 +30,8 @@ pub enum Event<'a> {
     Rewound { bytes: u64 },
     /// A blob is at the registry; whether it had to be sent.
     Uploaded { sent: bool },
+    /// Something was made that the user can go on with.
+    Made { text: &'a str },
     /// A sentence that the user should read, whatever the display.
     Warning { text: &'a str },
 }

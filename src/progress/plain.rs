@@ -61,6 +61,7 @@ impl State {
                 None
             }
             Event::Uploaded { .. } => None,
+            Event::Made { text } => Some(text.into()),
             Event::Warning { text } => Some(format!("warning: {text}")),
         }
     }

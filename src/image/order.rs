@@ -1,0 +1,109 @@
+//! What the user ordered, turned into recipes for layers and, when they are made, into an image.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use layering::{Plan, StorePath};
+
+use super::config::RunConfig;
+use super::defaults::{self, ImageRoot};
+use super::layer::Layers;
+use super::machine::Machine;
+use super::manifest::{Description, Dialect, Image};
+use super::root_files::{RootFiles, User};
+use super::source::{Source, store_layer};
+use super::view::View;
+use super::Error;
+use crate::closure::{Closure, PathInfo};
+
+/// Everything that decides what an image is.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The store paths.
+    pub closure: Closure,
+    /// Which of them share a layer.
+    pub plan: Plan,
+    /// What is outside the store.
+    pub root_files: RootFiles,
+    /// The program to run, by its full name or to be looked up in the roots.
+    pub exec: Option<String>,
+    /// How it is run, as far as it was said.
+    pub run: RunConfig,
+    /// For which machine, if it was said.
+    pub machine: Option<Machine>,
+    /// When the image says that it was made.
+    pub created: Timestamp,
+    /// Annotations of the manifest.
+    pub annotations: BTreeMap<String, String>,
+    /// Media types.
+    pub dialect: Dialect,
+}
+
+impl Order {
+    /// The recipes of all layers, bottom first: store paths as planned, then what is outside.
+    pub fn sources(&self) -> Result<Vec<Source>, Error> {
+        let store = &self.closure.store;
+        let known: BTreeMap<&StorePath, &PathInfo> =
+            self.closure.paths.iter().map(|info| (&info.path, info)).collect();
+        let locate = |path: &StorePath| {
+            let info = known.get(path);
+            let nar_size = info.map(|info| info.nar_size).filter(|&size| size > 0);
+            let nar_hash = info.and_then(|info| info.nar_hash.as_ref()).map(ToString::to_string);
+            (store.real_path(path), nar_size, nar_hash)
+        };
+        let layers = self.plan.layers().iter();
+        let mut sources: Vec<Source> = layers.map(|group| store_layer(group, store.dir(), locate)).collect();
+        // Also checks the user, who may be in no file of ours.
+        let entries = self.root_files.entries(&self.view())?;
+        if !entries.is_empty() {
+            sources.push(Source::Root(entries));
+        }
+        Ok(sources)
+    }
+
+    /// How a container is run: what was said, then what can be guessed.
+    pub fn run_config(&self) -> Result<RunConfig, Error> {
+        let (view, roots) = (self.view(), self.roots());
+        let mut run = self.run.clone();
+        match &self.exec {
+            Some(wanted) => run.entrypoint = vec![defaults::program(&view, &roots, wanted)?],
+            None if run.entrypoint.is_empty() => {
+                run.entrypoint = defaults::entrypoint(&view, &roots).into_iter().collect();
+            }
+            None => {}
+        }
+        run.user = self.root_files.user.as_ref().map(User::config);
+        let paths: Vec<String> =
+            self.closure.paths.iter().map(|info| self.closure.store_dir().join(&info.path)).collect();
+        let mut env = defaults::environment(&view, &roots, paths.iter().map(String::as_str));
+        env.extend(run.env);
+        Ok(RunConfig { env, ..run })
+    }
+
+    /// The image, now that its layers are made.
+    pub fn image(&self, layers: Layers, run: RunConfig) -> Result<Image, Error> {
+        let machine = layers.machines.decide(self.machine.as_ref(), &Machine::host())?;
+        let description = Description {
+            run,
+            machine,
+            created: self.created,
+            annotations: self.annotations.clone(),
+            dialect: self.dialect,
+            store_dir: self.closure.store_dir().clone(),
+        };
+        Ok(Image::new(layers.layers, &description))
+    }
+
+    fn view(&self) -> View {
+        let store = &self.closure.store;
+        View::new(store.dir().clone(), store.real_dir().into())
+    }
+
+    fn roots(&self) -> Vec<ImageRoot> {
+        let roots = self.closure.roots.iter().map(|root| ImageRoot {
+            name: self.closure.store_dir().join(&root.path),
+            inner: root.inner.as_ref().and_then(|inner| inner.to_str()).map(Into::into),
+        });
+        roots.collect()
+    }
+}
