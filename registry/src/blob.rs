@@ -33,6 +33,11 @@ impl Memory {
         let bytes = bytes.into();
         Self { digest: Digest::of(&bytes), bytes }
     }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl Blob for Memory {

@@ -48,7 +48,7 @@ impl Digest {
     }
 }
 
-impl From<[u8; Digest::LENGTH]> for Digest {
+impl From<[u8; Self::LENGTH]> for Digest {
     fn from(bytes: [u8; Self::LENGTH]) -> Self {
         Self(bytes)
     }

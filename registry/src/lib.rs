@@ -1,1 +1,55 @@
-//! x
+//! How blobs and manifests get to and from an OCI registry.
+//!
+//! A [`Client`] talks to one repository, named by a [`Reference`], over blocking HTTP/1.1 with as many connections as
+//! threads use it. [`push`] uploads a whole image; [`Client::ensure_blob`] and [`Client::put_manifest`] are its
+//! pieces, for a caller that uploads layers while it still builds others. Whatever a registry answers is checked
+//! against the [`Digest`] that it should have.
+//!
+//! ```no_run
+//! use registry::{Blob, Client, ClientOptions, Manifest, Memory, Silent};
+//!
+//! # let manifest_json = Vec::new();
+//! let client = Client::new("registry.example/team/app:v1".parse()?, ClientOptions::default())?;
+//! let config = Memory::new(*b"{}");
+//! let manifest = Manifest::new("application/vnd.oci.image.manifest.v1+json", manifest_json);
+//! let digest = registry::push(&client, &[&config], &manifest, &Silent)?;
+//! println!("{}", client.reference().with_digest(digest));
+//! # Ok::<(), registry::Error>(())
+//! ```
+//!
+//! The crate never prints and keeps secrets out of messages: see [`Secret`] and [`Error`].
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod answer;
+mod auth;
+mod blob;
+mod body;
+mod challenge;
+mod client;
+mod credentials;
+mod digest;
+mod error;
+mod manifest;
+mod origin;
+mod progress;
+mod push;
+mod reference;
+mod retry;
+mod secret;
+mod token;
+mod transport;
+mod upload;
+
+pub use blob::{Blob, Memory};
+pub use client::{Client, ClientOptions};
+pub use credentials::{Credential, CredentialsError, Environment};
+pub use digest::{Digest, DigestError};
+pub use error::Error;
+pub use manifest::Manifest;
+pub use progress::{Event, Progress, Silent};
+pub use push::push;
+pub use reference::{Reference, ReferenceError};
+pub use secret::Secret;
+pub use transport::Authority;
+pub use upload::Placed;

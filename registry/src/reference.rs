@@ -324,7 +324,7 @@ mod tests {
 
         #[test]
         fn what_is_shown_parses_to_the_same(
-            text in "([a-z]{1,5}\\.[a-z]{2}(:[1-9][0-9]{0,3})?/)?[a-z0-9]{1,5}([._-][a-z0-9]{1,3}){0,2}(/[a-z]{1,4}){0,2}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,9})?"
+            text in "([a-z]{1,5}\\.[a-z]{2}(:[1-9][0-9]{0,3})?/)?[a-z0-9]{1,5}(/[a-z]{1,4}([._-][a-z0-9]{1,3}){0,2}){0,2}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,9})?"
         ) {
             let reference: Reference = text.parse().unwrap();
             prop_assert_eq!(reference.to_string().parse::<Reference>().unwrap(), reference);

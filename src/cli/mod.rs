@@ -35,7 +35,7 @@ enum Command {
 }
 
 /// Does what the command line says.
-pub fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Oci(args) => oci::run(&args),
         Command::Plan(args) => plan::run(&args),

@@ -36,7 +36,7 @@ pub fn write_layout(
 }
 
 /// Whether an image layout is at `target`; an error if something else is.
-pub(crate) fn check(target: &Path) -> Result<bool, OutputError> {
+pub fn check(target: &Path) -> Result<bool, OutputError> {
     match fs::read_dir(target) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(OutputError::write(target)(error)),

@@ -1,0 +1,229 @@
+//! Proves to one registry who the user is.
+//!
+//! Nothing is asked beforehand: the first request goes out bare, and a 401 names the scheme. From then on Basic
+//! credentials, or a token for the scope at hand, go with every request. Each scope has a slot with a lock of its
+//! own, so that many threads which need the same token wait for one request instead of each making theirs. A token
+//! that the registry no longer takes is replaced once; the slot tells whether another thread has done so already.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use reqwest::Url;
+
+use crate::challenge::Challenge;
+use crate::credentials::{Credential, Environment};
+use crate::token::{self, Realm, Token};
+use crate::transport::Transport;
+use crate::{Error, Secret};
+
+/// What a request needs to be allowed to do.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Access {
+    Pull,
+    Push,
+    /// Push, and pull from this other repository.
+    Mount(String),
+}
+
+impl Access {
+    /// The scopes to ask for. The target comes first, since some registries look no further.
+    fn scopes(&self, repository: &str) -> Vec<String> {
+        match self {
+            Self::Pull => vec![format!("repository:{repository}:pull")],
+            Self::Push => vec![format!("repository:{repository}:pull,push")],
+            Self::Mount(source) => {
+                vec![
+                    format!("repository:{repository}:pull,push"),
+                    format!("repository:{source}:pull"),
+                ]
+            }
+        }
+    }
+
+    /// Whether a token for `self` will do for `other`.
+    fn covers(&self, other: &Self) -> bool {
+        self == other || *other == Self::Pull || (*other == Self::Push && *self != Self::Pull)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Scheme {
+    Basic,
+    Bearer(Realm),
+}
+
+enum Lookup {
+    Pending,
+    Done(Option<Credential>),
+}
+
+type Slot = Arc<Mutex<Option<Token>>>;
+
+/// The state of authentication at one registry.
+pub(crate) struct Auth {
+    environment: Environment,
+    registry: String,
+    repository: String,
+    /// What the registry asked for; unknown until it asks.
+    scheme: Mutex<Option<Scheme>>,
+    /// Looked up when it is first needed: a helper may ask the user something.
+    credential: Mutex<Lookup>,
+    slots: Mutex<BTreeMap<Access, Slot>>,
+}
+
+impl Auth {
+    pub(crate) fn new(environment: Environment, registry: &str, repository: &str) -> Self {
+        Self {
+            environment,
+            registry: registry.to_owned(),
+            repository: repository.to_owned(),
+            scheme: Mutex::new(None),
+            credential: Mutex::new(Lookup::Pending),
+            slots: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    /// The `Authorization` to send, as far as it is known that one is wanted.
+    pub(crate) fn authorization(
+        &self,
+        transport: &Transport,
+        base: &Url,
+        access: &Access,
+    ) -> Result<Option<Secret>, Error> {
+        let scheme = lock(&self.scheme).clone();
+        match scheme {
+            None => Ok(None),
+            Some(Scheme::Basic) => self.basic(),
+            Some(Scheme::Bearer(realm)) => self.bearer(transport, base, &realm, access, None),
+        }
+    }
+
+    /// What to answer to a 401 that came although `rejected` was sent; `None` if there is nothing better.
+    pub(crate) fn answer(
+        &self,
+        transport: &Transport,
+        base: &Url,
+        challenges: &[Challenge],
+        access: &Access,
+        rejected: Option<&Secret>,
+    ) -> Result<Option<Secret>, Error> {
+        let asked = challenges.iter().find_map(|challenge| {
+            let realm = challenge.parameter("realm").filter(|_| challenge.scheme == "bearer")?;
+            let service = challenge.parameter("service").map(str::to_owned);
+            Some(Scheme::Bearer(Realm { url: realm.to_owned(), service }))
+        });
+        let basic = || {
+            challenges.iter().any(|challenge| challenge.scheme == "basic").then_some(Scheme::Basic)
+        };
+        let scheme = {
+            let mut known = lock(&self.scheme);
+            if let Some(scheme) = asked.or_else(basic) {
+                *known = Some(scheme);
+            }
+            known.clone()
+        };
+        let better = match scheme {
+            None => None,
+            Some(Scheme::Basic) => self.basic()?,
+            Some(Scheme::Bearer(realm)) => {
+                self.bearer(transport, base, &realm, access, rejected)?
+            }
+        };
+        Ok(better.filter(|secret| Some(secret) != rejected))
+    }
+
+    /// Whether the registry's way of asking is known.
+    pub(crate) fn knows_scheme(&self) -> bool {
+        lock(&self.scheme).is_some()
+    }
+
+    /// Gets a new token before the next request with this access, whatever the old one's age.
+    pub(crate) fn forget(&self, access: &Access) {
+        let slot = self.slot(access);
+        *lock(&slot) = None;
+    }
+
+    fn basic(&self) -> Result<Option<Secret>, Error> {
+        Ok(match self.credential()? {
+            Some(Credential::Basic { username, password }) => {
+                Some(token::basic(&username, &password))
+            }
+            _ => None,
+        })
+    }
+
+    fn bearer(
+        &self,
+        transport: &Transport,
+        base: &Url,
+        realm: &Realm,
+        access: &Access,
+        rejected: Option<&Secret>,
+    ) -> Result<Option<Secret>, Error> {
+        let header = |token: &Secret| Secret::new(format!("Bearer {}", token.expose()));
+        let credential = self.credential()?;
+        if let Some(Credential::RegistryToken(token)) = &credential {
+            return Ok(Some(header(token)));
+        }
+        let slot = self.slot(access);
+        let mut token = lock(&slot);
+        let usable =
+            token.as_ref().filter(|token| token.is_fresh()).map(|token| header(&token.secret));
+        if let Some(usable) = usable.filter(|usable| Some(usable) != rejected) {
+            return Ok(Some(usable));
+        }
+        let scopes = access.scopes(&self.repository);
+        let new = token::request(transport, base, realm, &scopes, credential.as_ref())?;
+        let secret = header(&new.secret);
+        *token = Some(new);
+        Ok(Some(secret))
+    }
+
+    fn credential(&self) -> Result<Option<Credential>, Error> {
+        let mut known = lock(&self.credential);
+        if let Lookup::Done(credential) = &*known {
+            return Ok(credential.clone());
+        }
+        let credential = self.environment.credential(&self.registry, &self.repository)?;
+        *known = Lookup::Done(credential.clone());
+        Ok(credential)
+    }
+
+    /// The slot of a token that covers `access`: a wider one that is there already, or its own.
+    fn slot(&self, access: &Access) -> Slot {
+        let mut slots = lock(&self.slots);
+        let wider =
+            slots.iter().find(|(other, _)| other.covers(access)).map(|(_, slot)| Arc::clone(slot));
+        wider.unwrap_or_else(|| Arc::clone(slots.entry(access.clone()).or_default()))
+    }
+}
+
+/// What these locks guard is replaced as a whole, so that a panic elsewhere leaves it sound.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wider_access_covers_narrower() {
+        let mount = || Access::Mount("b".to_owned());
+        assert!(
+            Access::Push.covers(&Access::Pull)
+                && mount().covers(&Access::Push)
+                && mount().covers(&mount())
+        );
+        assert!(!Access::Pull.covers(&Access::Push) && !Access::Push.covers(&mount()));
+        assert!(!mount().covers(&Access::Mount("c".to_owned())));
+    }
+
+    #[test]
+    fn the_target_is_the_first_scope() {
+        assert_eq!(
+            Access::Mount("b".to_owned()).scopes("a"),
+            ["repository:a:pull,push", "repository:b:pull"]
+        );
+    }
+}

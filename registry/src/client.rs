@@ -1,0 +1,285 @@
+//! A repository in a registry, and the one way in which every request to it is made.
+//!
+//! [`Client::call`] adds what all of them need: the right scheme, credentials for the registry itself and for nobody
+//! else, one renewed token after a 401, redirects of reads, and an error for every status that was not expected. What
+//! is repeated after a failure, and how often, is up to the caller, which knows where its sequence starts.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
+
+use reqwest::blocking::Response;
+use reqwest::header::{LOCATION, WWW_AUTHENTICATE};
+use reqwest::{Method, Url};
+
+use crate::answer::{self, refusal};
+use crate::auth::{Access, Auth, lock};
+use crate::credentials::Environment;
+use crate::origin::{Origin, authority, follow, is_loopback};
+use crate::retry::Policy;
+use crate::transport::{Authority, Payload, Request, Transport};
+use crate::upload::State;
+use crate::{Digest, Error, Reference, Secret, challenge};
+
+/// As many as Go's and most other HTTP clients follow.
+const MAX_REDIRECTS: usize = 10;
+/// What a server that expects TLS answers to plain http, if it answers at all.
+const BAD_REQUEST: u16 = 400;
+
+/// How a [`Client`] behaves.
+#[derive(Clone, Debug)]
+pub struct ClientOptions {
+    /// Certificate authorities to trust beside the system's (which `SSL_CERT_FILE` replaces).
+    pub authorities: Vec<Authority>,
+    /// Where credentials are looked up.
+    pub environment: Environment,
+    /// How the client introduces itself.
+    pub user_agent: String,
+    /// The wait before a failed request is tried again; it doubles each time.
+    pub first_wait: Duration,
+}
+
+impl Default for ClientOptions {
+    /// The system's authorities, the process environment, and a wait of half a second.
+    fn default() -> Self {
+        Self {
+            authorities: Vec::new(),
+            environment: Environment::from_env(),
+            user_agent: concat!("closure2img/", env!("CARGO_PKG_VERSION")).to_owned(),
+            first_wait: Duration::from_millis(500),
+        }
+    }
+}
+
+/// Talks to one repository; shared by as many threads as there are.
+pub struct Client {
+    reference: Reference,
+    transport: Transport,
+    auth: Auth,
+    /// `https://HOST/` or `http://HOST/`, once that is known.
+    base: Mutex<Option<Url>>,
+    pub(crate) retry: Policy,
+    /// Whether this registry has been seen to refuse a blob in a single PUT.
+    pub(crate) wants_patch: AtomicBool,
+    /// Blobs that are being placed or have been.
+    pub(crate) placed: Mutex<BTreeMap<Digest, State>>,
+    pub(crate) placed_changed: Condvar,
+}
+
+impl Client {
+    /// A client for the repository of `reference`. Nothing is sent yet.
+    pub fn new(reference: Reference, options: ClientOptions) -> Result<Self, Error> {
+        let direct = is_loopback(reference.registry());
+        Ok(Self {
+            transport: Transport::new(&options.authorities, &options.user_agent, direct)?,
+            auth: Auth::new(options.environment, reference.registry(), reference.repository()),
+            reference,
+            base: Mutex::new(None),
+            retry: Policy { first_wait: options.first_wait },
+            wants_patch: AtomicBool::new(false),
+            placed: Mutex::default(),
+            placed_changed: Condvar::new(),
+        })
+    }
+
+    /// What the client was made for.
+    pub fn reference(&self) -> &Reference {
+        &self.reference
+    }
+
+    pub(crate) fn host(&self) -> &str {
+        self.reference.registry()
+    }
+
+    /// The URL of `tail` within the repository.
+    pub(crate) fn url(&self, tail: &str) -> Result<Url, Error> {
+        let mut url = self.base()?;
+        url.set_path(&format!("/v2/{}/{tail}", self.reference.repository()));
+        Ok(url)
+    }
+
+    /// Resolves what the registry gave as `Location` in the answer to a request for `request`.
+    pub(crate) fn location(
+        &self,
+        request: &Url,
+        response: &Response,
+        action: &str,
+    ) -> Result<Url, Error> {
+        let location = answer::text(response.headers(), LOCATION.as_str());
+        let location = location.ok_or_else(|| Error::NotARegistry {
+            action: action.to_owned(),
+            host: self.host().to_owned(),
+            got: format!("{} without a location", response.status().as_u16()),
+            expected: "a `Location` header",
+        })?;
+        follow(request, location, &self.base()?, "the next location")
+    }
+
+    /// Makes one request. The answer has one of the `expected` statuses.
+    pub(crate) fn call(
+        &self,
+        request: &Request<'_>,
+        access: &Access,
+        expected: &[u16],
+    ) -> Result<Response, Error> {
+        let base = self.base()?;
+        let (response, authorized) = self.authorized(request, &base, access)?;
+        let response = match request.payload {
+            Payload::Absent if response.status().is_redirection() => {
+                self.redirected(request, response, &base)?
+            }
+            _ => response,
+        };
+        if expected.contains(&response.status().as_u16()) {
+            return Ok(response);
+        }
+        Err(self.unexpected(request, response, expected, authorized))
+    }
+
+    /// Also tells whether credentials were sent in the end.
+    fn authorized(
+        &self,
+        request: &Request<'_>,
+        base: &Url,
+        access: &Access,
+    ) -> Result<(Response, bool), Error> {
+        if Origin::of(&request.url) != Origin::of(base) {
+            return Ok((self.transport.send(request, None)?, false));
+        }
+        let sent = self.auth.authorization(&self.transport, base, access)?;
+        let response = self.send(request, access, sent.as_ref())?;
+        if response.status() != 401 {
+            return Ok((response, sent.is_some()));
+        }
+        let mut challenges = challenges(&response);
+        if challenges.is_empty() && !self.auth.knows_scheme() {
+            // Some registries ask properly only here.
+            challenges = self.ask(base)?;
+        }
+        match self.auth.answer(&self.transport, base, &challenges, access, sent.as_ref())? {
+            Some(better) => Ok((self.send(request, access, Some(&better))?, true)),
+            None => Ok((response, sent.is_some())),
+        }
+    }
+
+    fn send(
+        &self,
+        request: &Request<'_>,
+        access: &Access,
+        secret: Option<&Secret>,
+    ) -> Result<Response, Error> {
+        let result = self.transport.send(request, secret);
+        if let Err(Error::Connection { in_body: true, .. }) = result {
+            // A registry that finds the token expired may close the connection without reading the body, and then
+            // its 401 is lost. Should the request be made again, it is made with a new token.
+            self.auth.forget(access);
+        }
+        result
+    }
+
+    /// Follows redirects of a request without a body, without credentials once they lead elsewhere.
+    fn redirected(
+        &self,
+        request: &Request<'_>,
+        first: Response,
+        base: &Url,
+    ) -> Result<Response, Error> {
+        let mut response = first;
+        let mut url = request.url.clone();
+        for _ in 0..MAX_REDIRECTS {
+            url = self.location(&url, &response, request.action)?;
+            let next = Request { url: url.clone(), method: request.method.clone(), ..*request };
+            let access = Access::Pull;
+            response = self.authorized(&next, base, &access)?.0;
+            if !response.status().is_redirection() {
+                break;
+            }
+        }
+        Ok(response)
+    }
+
+    /// A status of success that no registry gives here is another matter than a refusal.
+    fn unexpected(
+        &self,
+        request: &Request<'_>,
+        response: Response,
+        expected: &[u16],
+        authorized: bool,
+    ) -> Error {
+        if !response.status().is_success() {
+            // Another host's refusal is not cured by logging in to the registry, so it is named.
+            let elsewhere = lock(&self.base)
+                .as_ref()
+                .is_some_and(|base| Origin::of(base) != Origin::of(&request.url));
+            let host = if elsewhere { authority(&request.url) } else { self.host().to_owned() };
+            return refusal(response, request.action, &host, authorized);
+        }
+        Error::NotARegistry {
+            action: request.action.to_owned(),
+            host: self.host().to_owned(),
+            got: response.status().as_u16().to_string(),
+            expected: match expected {
+                [202] => "202",
+                [201, 202] => "201 or 202",
+                [200, ..] => "200",
+                _ => "201",
+            },
+        }
+    }
+
+    /// The challenges of the registry's front door.
+    fn ask(&self, base: &Url) -> Result<Vec<challenge::Challenge>, Error> {
+        let response = self.probe(base.clone())?;
+        Ok(challenges(&response))
+    }
+
+    fn probe(&self, mut base: Url) -> Result<Response, Error> {
+        base.set_path("/v2/");
+        let action = format!("reach `{}`", self.host());
+        let request = Request {
+            action: &action,
+            method: Method::GET,
+            url: base,
+            accept: None,
+            payload: Payload::Absent,
+        };
+        self.transport.send(&request, None)
+    }
+
+    /// Finds out how the registry is spoken to. Plain http is tried, without credentials, on this machine only.
+    fn base(&self) -> Result<Url, Error> {
+        let mut known = lock(&self.base);
+        if let Some(base) = &*known {
+            return Ok(base.clone());
+        }
+        let host = self.host().to_owned();
+        let parse = |scheme: &str| {
+            Url::parse(&format!("{scheme}://{host}/")).map_err(|_| Error::UnsafeUrl {
+                host: host.clone(),
+                url: host.clone(),
+                what: "the registry",
+                reason: "it is not a host",
+            })
+        };
+        let mut base = parse("https")?;
+        if is_loopback(&host) {
+            let plain = parse("http")?;
+            match self.probe(plain.clone()) {
+                Ok(response) if response.status().as_u16() != BAD_REQUEST => base = plain,
+                // Nobody is there: that says nothing about how they would like to be spoken to.
+                Err(Error::Connection { action, host, in_body, source }) if source.is_connect() => {
+                    return Err(Error::Connection { action, host, in_body, source });
+                }
+                _ => {}
+            }
+        }
+        *known = Some(base.clone());
+        Ok(base)
+    }
+}
+
+fn challenges(response: &Response) -> Vec<challenge::Challenge> {
+    let headers = response.headers().get_all(WWW_AUTHENTICATE).iter();
+    headers.filter_map(|value| value.to_str().ok()).flat_map(challenge::parse).collect()
+}

@@ -1,0 +1,171 @@
+//! Programs that keep credentials: `docker-credential-X get`.
+//!
+//! The protocol is that of <https://github.com/docker/docker-credential-helpers>: the registry on standard input, a
+//! JSON object on standard output, and exit code 1 with a fixed sentence when there is nothing. A helper may ask a
+//! key ring that asks the user, so it is given time, but not for ever.
+
+use std::io::{ErrorKind, Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+
+use super::Credential;
+use crate::Secret;
+use crate::error::printable;
+
+/// Long enough for a person to unlock a key ring, short enough for a job without one.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
+/// No helper prints more; cloud tokens have a few kilobytes.
+const MAX_OUTPUT: u64 = 1 << 20;
+/// How often an unfinished helper is looked at.
+const POLL: Duration = Duration::from_millis(10);
+/// What helpers print when they know nothing about the registry.
+const NOT_FOUND: [&str; 2] = ["credentials not found in native keychain", "credentials not found"];
+/// The user name that marks an identity token.
+const TOKEN_USER: &str = "<token>";
+
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(rename = "Username", default)]
+    username: String,
+    #[serde(rename = "Secret", default)]
+    secret: String,
+}
+
+/// Asks `docker-credential-NAME`, looked up in `path` if that is given, for the credential of `registry`.
+pub(crate) fn get(
+    name: &str,
+    registry: &str,
+    path: Option<&Path>,
+) -> Result<Option<Credential>, String> {
+    // The name comes from a file that other tools write; it must stay a name.
+    if name.is_empty()
+        || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    {
+        return Err(format!("`{}` is not the name of a helper", printable(name, 100)));
+    }
+    let program = format!("docker-credential-{name}");
+    let (success, output) = run(&program, registry, path)?;
+    if success {
+        return read(&output).map_err(|reason| format!("`{program}` {reason}"));
+    }
+    let words = String::from_utf8_lossy(&output);
+    if NOT_FOUND.iter().any(|sentence| words.trim().starts_with(sentence)) {
+        return Ok(None);
+    }
+    Err(format!("`{program} get` failed: {}", printable(words.trim(), 200)))
+}
+
+fn read(output: &[u8]) -> Result<Option<Credential>, String> {
+    // The output holds the secret, so neither it nor serde's message about it is repeated.
+    let answer: Answer = serde_json::from_slice(output)
+        .map_err(|_| "printed something else than credentials".to_owned())?;
+    let secret = Secret::new(answer.secret);
+    Ok(match answer.username.as_str() {
+        "" => None,
+        TOKEN_USER => Some(Credential::IdentityToken(secret)),
+        _ => Some(Credential::Basic { username: answer.username, password: secret }),
+    })
+}
+
+fn run(program: &str, registry: &str, path: Option<&Path>) -> Result<(bool, Vec<u8>), String> {
+    let executable = path.map_or_else(|| program.into(), |folder| folder.join(program));
+    let mut child = Command::new(executable)
+        .arg("get")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| match error.kind() {
+            ErrorKind::NotFound => format!("`{program}` is not installed"),
+            _ => format!("`{program}` cannot be run: {error}"),
+        })?;
+    let deadline = Instant::now() + TIME_LIMIT;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A helper that does not read its input has closed the pipe; its exit code tells more than this error.
+        let _ = stdin.write_all(registry.as_bytes());
+    }
+    // The output is read beside the wait, so that neither a full pipe nor a grandchild that keeps it open blocks us.
+    let (sender, receiver) = mpsc::channel();
+    if let Some(stdout) = child.stdout.take() {
+        thread::spawn(move || {
+            let mut output = Vec::new();
+            let result = stdout.take(MAX_OUTPUT).read_to_end(&mut output).map(|_| output);
+            // Nobody listens any more after the time limit.
+            let _ = sender.send(result);
+        });
+    }
+    let output = receiver.recv_timeout(TIME_LIMIT);
+    let success = wait(&mut child, deadline);
+    match (success, output) {
+        (Some(success), Ok(Ok(output))) => Ok((success, output)),
+        (Some(_), Ok(Err(error))) => Err(format!("`{program}` cannot be read: {error}")),
+        _ => Err(format!("`{program} get` did not finish within {} seconds", TIME_LIMIT.as_secs())),
+    }
+}
+
+/// Whether it succeeded; `None` if it had to be stopped.
+fn wait(child: &mut Child, deadline: Instant) -> Option<bool> {
+    loop {
+        if let Ok(Some(status)) = child.try_wait() {
+            return Some(status.success());
+        }
+        if Instant::now() >= deadline {
+            // It may end by itself between the two calls; then there is nothing to stop.
+            let _ = child.kill();
+            let _ = child.wait();
+            return None;
+        }
+        thread::sleep(POLL);
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn helper(script: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("docker-credential-test");
+        fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        folder
+    }
+
+    #[test]
+    fn the_registry_goes_in_and_credentials_come_out() {
+        let folder = helper(
+            r#"test "$1" = get && printf '{"ServerURL":"x","Username":"u","Secret":"%s"}' "$(cat)""#,
+        );
+        let credential = get("test", "host:5000", Some(folder.path())).unwrap().unwrap();
+        assert_eq!(
+            credential,
+            Credential::Basic { username: "u".into(), password: Secret::new("host:5000") }
+        );
+    }
+
+    #[test]
+    fn the_special_user_is_an_identity_token() {
+        let folder = helper(r#"cat >/dev/null; echo '{"Username":"<token>","Secret":"s"}'"#);
+        let credential = get("test", "host", Some(folder.path())).unwrap();
+        assert_eq!(credential, Some(Credential::IdentityToken(Secret::new("s"))));
+    }
+
+    #[test]
+    fn nothing_found_is_no_error_but_anything_else_is() {
+        let folder = helper("echo 'credentials not found in native keychain'; exit 1");
+        assert_eq!(get("test", "host", Some(folder.path())), Ok(None));
+        let folder = helper("echo 'the key ring is locked'; exit 1");
+        assert!(get("test", "host", Some(folder.path())).unwrap_err().contains("locked"));
+        let folder = helper("echo 'password123'");
+        assert!(!get("test", "host", Some(folder.path())).unwrap_err().contains("password123"));
+        assert!(get("absent", "host", Some(folder.path())).unwrap_err().contains("not installed"));
+        assert!(get("../evil", "host", Some(folder.path())).unwrap_err().contains("not the name"));
+    }
+}

@@ -1,0 +1,289 @@
+//! What can go wrong, in words that say what was got and what was expected.
+//!
+//! The advice is apart from the message ([`Error::hint`]), so that the program can print it where it likes. A message
+//! never holds a secret: URLs are shown without userinfo and query, since upload sessions carry state there, and
+//! what the far side wrote is bounded and stripped of control characters before it is repeated.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::Url;
+
+use crate::credentials::CredentialsError;
+use crate::{Digest, ReferenceError};
+
+/// Why something did not get to or from a registry.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A tag that the grammar does not allow.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+    /// The credentials for a registry are there but cannot be read.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// A certificate authority's file cannot be used.
+    #[error("cannot read certificates from `{}`", path.display())]
+    ReadCertificate {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Bytes that should be certificates are not.
+    #[error("`{name}` holds no certificate in PEM form")]
+    InvalidCertificate {
+        /// The file, or what the caller called it.
+        name: String,
+    },
+    /// The HTTP client cannot be set up, for example because of a malformed proxy variable.
+    #[error("cannot set up the HTTP client")]
+    Setup {
+        /// What `reqwest` said.
+        source: reqwest::Error,
+    },
+    /// The connection could not be made, or it broke.
+    #[error("cannot {action}: the connection to `{host}` failed")]
+    Connection {
+        /// What was tried.
+        action: String,
+        /// The other end.
+        host: String,
+        /// Whether it broke while a body was being sent.
+        in_body: bool,
+        /// What `reqwest` said, without the URL.
+        source: reqwest::Error,
+    },
+    /// The connection broke while an answer was being read.
+    #[error("cannot {action}: the answer of `{host}` broke off")]
+    Interrupted {
+        /// What was tried.
+        action: String,
+        /// The other end.
+        host: String,
+        /// What the reader said.
+        source: io::Error,
+    },
+    /// The server's certificate is not trusted.
+    #[error("the certificate of `{host}` is not trusted: {reason}")]
+    Certificate {
+        /// The server.
+        host: String,
+        /// What the verifier said.
+        reason: String,
+    },
+    /// The other end accepts no more bytes, or never answers.
+    #[error("cannot {action}: `{host}` was silent for {} seconds", idle.as_secs())]
+    Stalled {
+        /// What was tried.
+        action: String,
+        /// The other end.
+        host: String,
+        /// How long it was silent.
+        idle: Duration,
+    },
+    /// A blob cannot be read at this end.
+    #[error("cannot read the content of `{digest}`")]
+    ReadBlob {
+        /// The blob.
+        digest: Digest,
+        /// What the reader said.
+        source: io::Error,
+    },
+    /// The registry, or its token server, said no.
+    #[error("cannot {action}: `{host}` answered {status}{}{words}", if words.is_empty() { "" } else { ": " })]
+    Refused {
+        /// What was tried.
+        action: String,
+        /// Who answered.
+        host: String,
+        /// The HTTP status.
+        status: u16,
+        /// The far side's own words, made safe to print.
+        words: String,
+        /// How long to wait, as the far side wishes it.
+        retry_after: Option<Duration>,
+        /// Whether credentials were sent.
+        authorized: bool,
+    },
+    /// The answer is none that a registry gives.
+    #[error("cannot {action}: `{host}` answered {got}, expected {expected}")]
+    NotARegistry {
+        /// What was tried.
+        action: String,
+        /// Who answered.
+        host: String,
+        /// What was answered.
+        got: String,
+        /// What a registry answers.
+        expected: &'static str,
+    },
+    /// Content is not what its name says.
+    #[error("`{what}` at `{host}` has digest `{got}`, expected `{expected}`")]
+    WrongDigest {
+        /// The manifest or blob.
+        what: String,
+        /// The registry.
+        host: String,
+        /// Its digest, as computed or as the registry claims.
+        got: String,
+        /// The digest that was asked for or sent.
+        expected: Digest,
+    },
+    /// A blob of the same digest but another size cannot be right.
+    #[error("`{digest}` at `{host}` has {got} bytes, expected {expected}")]
+    WrongSize {
+        /// The blob.
+        digest: Digest,
+        /// The registry.
+        host: String,
+        /// Bytes there.
+        got: u64,
+        /// Bytes here.
+        expected: u64,
+    },
+    /// An answer is larger than anything of its kind may be.
+    #[error("`{what}` at `{host}` has more than {limit} bytes")]
+    TooLarge {
+        /// What was read.
+        what: String,
+        /// The registry.
+        host: String,
+        /// The bound.
+        limit: u64,
+    },
+    /// A URL that a server sent cannot be followed safely.
+    #[error("`{host}` sent `{url}` as {what}, which is refused: {reason}")]
+    UnsafeUrl {
+        /// Who sent it.
+        host: String,
+        /// What it sent, without secrets.
+        url: String,
+        /// What it is for.
+        what: &'static str,
+        /// Why it is not followed.
+        reason: &'static str,
+    },
+    /// A blob that was asked for does not exist.
+    #[error("`{what}` does not exist at `{host}`")]
+    Missing {
+        /// What was asked for.
+        what: String,
+        /// The registry.
+        host: String,
+    },
+}
+
+impl Error {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Credentials(error) => error.hint(),
+            Self::Refused { host, status: 401, authorized: false, .. } => Some(format!(
+                "no credentials for `{host}` were found: `docker login {host}` stores them"
+            )),
+            Self::Refused { host, status: 401, .. } => Some(format!(
+                "the stored credentials for `{host}` were not accepted: `docker login {host}` renews them"
+            )),
+            Self::Refused { status: 403, authorized: true, .. } => Some(
+                "the account may not do this: check that it can write to the repository".to_owned(),
+            ),
+            Self::Refused { host, status: 403, .. } => {
+                Some(format!("anonymous access is not enough: log in with `docker login {host}`"))
+            }
+            Self::Refused { host, status: 404, .. } => Some(format!(
+                "some registries want a repository to be created before the first push: check its name at `{host}`"
+            )),
+            Self::Refused { status: 413, .. } => {
+                Some("the registry, or a proxy before it, limits the size of a request".to_owned())
+            }
+            Self::Refused { status: 429, .. } => {
+                Some("the registry limits requests: try again later".to_owned())
+            }
+            Self::Refused { status: 500.., .. } => {
+                Some("this is the registry's fault: try again later, or ask who runs it".to_owned())
+            }
+            Self::NotARegistry { host, .. } => Some(format!(
+                "`{host}` does not behave like an OCI registry: check host, port and proxy"
+            )),
+            Self::Certificate { host, .. } => Some(format!(
+                "if `{host}` has a certificate of your own authority, name that authority's PEM file (or set SSL_CERT_FILE)"
+            )),
+            Self::Connection { host, source, .. } if source.is_connect() => Some(format!(
+                "check that `{host}` is the right name and port, and that it is running"
+            )),
+            _ => None,
+        }
+    }
+
+    /// The status of the answer, if the far side said no.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Refused { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+}
+
+/// `text` in at most `limit` characters, none of which is a control character.
+pub(crate) fn printable(text: &str, limit: usize) -> String {
+    let mut shown = String::new();
+    for (count, letter) in text.chars().enumerate() {
+        if count == limit {
+            shown.push('…');
+            break;
+        }
+        if letter.is_control() {
+            let _ = write!(shown, "{}", letter.escape_default());
+        } else {
+            shown.push(letter);
+        }
+    }
+    shown
+}
+
+/// A URL without userinfo, query and fragment, any of which may be a secret.
+pub(crate) fn redacted(url: &Url) -> String {
+    let mut shown = url.clone();
+    // Both fail only for URLs that cannot carry userinfo in the first place.
+    let _ = shown.set_username("");
+    let _ = shown.set_password(None);
+    shown.set_query(None);
+    shown.set_fragment(None);
+    printable(shown.as_str(), 300)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn printed_text_is_bounded_and_plain() {
+        assert_eq!(printable("a\n\u{1b}[31mb", 20), "a\\n\\u{1b}[31mb");
+        assert_eq!(printable("abcdef", 3), "abc…");
+    }
+
+    #[test]
+    fn urls_lose_their_secrets() {
+        let url = Url::parse("https://user:pass@host:5000/v2/x/?_state=secret#token").unwrap();
+        assert_eq!(redacted(&url), "https://host:5000/v2/x/");
+    }
+
+    #[test]
+    fn advice_names_the_host() {
+        let refused = |status, authorized| Error::Refused {
+            action: "push".to_owned(),
+            host: "host:5000".to_owned(),
+            status,
+            words: String::new(),
+            retry_after: None,
+            authorized,
+        };
+        assert!(refused(401, false).hint().unwrap().contains("docker login host:5000"));
+        assert!(refused(401, true).hint().unwrap().contains("not accepted"));
+        assert_eq!(refused(418, true).hint(), None);
+        assert_eq!(refused(404, true).to_string(), "cannot push: `host:5000` answered 404");
+    }
+}

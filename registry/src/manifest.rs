@@ -1,0 +1,186 @@
+//! Manifests go out and come in as the bytes that they are, since their digest is their name.
+
+use reqwest::Method;
+use reqwest::header::CONTENT_TYPE;
+use serde::Deserialize;
+
+use crate::auth::Access;
+use crate::error::printable;
+use crate::reference::check_tag;
+use crate::transport::{Payload, Request};
+use crate::{Client, Digest, Error, Reference, answer};
+
+/// The size up to which the specification wants registries to take manifests.
+const MAX_MANIFEST: u64 = 4 << 20;
+/// Without these a registry may answer 404, or convert the manifest to an ancient form.
+const TYPES: [&str; 4] = [
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+];
+
+/// A manifest or index, to the byte.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// Its media type.
+    pub media_type: String,
+    /// Its text.
+    pub bytes: Vec<u8>,
+    /// The digest of `bytes`.
+    pub digest: Digest,
+}
+
+impl Manifest {
+    /// A manifest of these bytes.
+    pub fn new(media_type: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
+        let bytes = bytes.into();
+        Self { media_type: media_type.into(), digest: Digest::of(&bytes), bytes }
+    }
+}
+
+#[derive(Deserialize)]
+struct Typed {
+    #[serde(rename = "mediaType")]
+    media_type: String,
+}
+
+impl Client {
+    /// Puts exactly these bytes under a tag, or under their digest.
+    pub fn put_manifest(
+        &self,
+        target: &str,
+        media_type: &str,
+        bytes: &[u8],
+    ) -> Result<Digest, Error> {
+        let digest = Digest::of(bytes);
+        let name = self.checked_name(target)?;
+        if let Ok(expected) = target.parse::<Digest>()
+            && expected != digest
+        {
+            return Err(Error::WrongDigest {
+                what: "the manifest to put".to_owned(),
+                host: self.host().to_owned(),
+                got: digest.to_string(),
+                expected,
+            });
+        }
+        let action = format!("put the manifest `{name}`");
+        let url = self.url(&format!("manifests/{target}"))?;
+        let payload = Payload::Bytes(Some(media_type), bytes);
+        let request = Request { action: &action, method: Method::PUT, url, accept: None, payload };
+        let response = self.retry.run(|| self.call(&request, &Access::Push, &[201]))?;
+        self.check_digest(&response, &digest, &name)?;
+        Ok(digest)
+    }
+
+    /// The manifest with this tag or digest, or `None` if there is none.
+    pub fn get_manifest(&self, target: &str) -> Result<Option<Manifest>, Error> {
+        let name = self.checked_name(target)?;
+        let action = format!("get the manifest `{name}`");
+        let accept = TYPES.join(", ");
+        let url = self.url(&format!("manifests/{target}"))?;
+        let request = Request {
+            action: &action,
+            method: Method::GET,
+            url,
+            accept: Some(&accept),
+            payload: Payload::Absent,
+        };
+        self.retry.run(|| {
+            let response = self.call(&request, &Access::Pull, &[200, 404])?;
+            if response.status() == 404 {
+                return Ok(None);
+            }
+            let headers = response.headers().clone();
+            let claimed = answer::text(&headers, "docker-content-digest")
+                .and_then(|text| text.parse::<Digest>().ok());
+            let bytes = answer::bytes(response, MAX_MANIFEST, &name, &action, self.host())?;
+            let digest = Digest::of(&bytes);
+            // What was asked for comes before what the registry says that it sent.
+            if let Some(expected) = target.parse().ok().or(claimed) {
+                self.same(digest, expected, &name)?;
+            }
+            let kind = answer::text(&headers, CONTENT_TYPE.as_str()).unwrap_or_default();
+            let media_type = media_type(kind, &bytes).ok_or_else(|| Error::NotARegistry {
+                action: action.clone(),
+                host: self.host().to_owned(),
+                got: format!("a document of type `{}`", printable(kind, 100)),
+                expected: "an OCI or Docker manifest",
+            })?;
+            Ok(Some(Manifest { media_type, bytes, digest }))
+        })
+    }
+
+    /// A blob of at most `limit` bytes, such as an image's config, in memory.
+    pub fn get_blob(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>, Error> {
+        let action = format!("get `{digest}`");
+        let url = self.url(&format!("blobs/{digest}"))?;
+        let request = Request {
+            action: &action,
+            method: Method::GET,
+            url,
+            accept: None,
+            payload: Payload::Absent,
+        };
+        self.retry.run(|| {
+            let response = self.call(&request, &Access::Pull, &[200, 404])?;
+            if response.status() == 404 {
+                return Err(Error::Missing {
+                    what: digest.to_string(),
+                    host: self.host().to_owned(),
+                });
+            }
+            let bytes = answer::bytes(response, limit, &digest.to_string(), &action, self.host())?;
+            self.same(Digest::of(&bytes), *digest, &digest.to_string())?;
+            Ok(bytes)
+        })
+    }
+
+    /// How the manifest is called in messages, if `target` can name one.
+    fn checked_name(&self, target: &str) -> Result<String, Error> {
+        let repository = self.reference().name();
+        if target.parse::<Digest>().is_ok() {
+            return Ok(format!("{repository}@{target}"));
+        }
+        check_tag(target)
+            .map_err(|reason| Reference::invalid(&format!("{repository}:{target}"), reason))?;
+        Ok(format!("{repository}:{target}"))
+    }
+
+    fn same(&self, got: Digest, expected: Digest, what: &str) -> Result<(), Error> {
+        if got == expected {
+            return Ok(());
+        }
+        Err(Error::WrongDigest {
+            what: what.to_owned(),
+            host: self.host().to_owned(),
+            got: got.to_string(),
+            expected,
+        })
+    }
+}
+
+/// The header's type, or that in the text where a plain file server gives something general in the header.
+fn media_type(header: &str, bytes: &[u8]) -> Option<String> {
+    let header = header.split(';').next().unwrap_or_default().trim();
+    let inner = || serde_json::from_slice::<Typed>(bytes).ok().map(|typed| typed.media_type);
+    let known = |kind: &String| TYPES.contains(&kind.as_str());
+    Some(header.to_owned()).filter(known).or_else(|| inner().filter(known))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_type_is_found_in_either_place() {
+        let text = format!(r#"{{"mediaType":"{}"}}"#, TYPES[0]);
+        assert_eq!(
+            media_type(&format!("{}; charset=utf-8", TYPES[1]), b"{}").as_deref(),
+            Some(TYPES[1])
+        );
+        assert_eq!(media_type("application/json", text.as_bytes()).as_deref(), Some(TYPES[0]));
+        assert_eq!(media_type("text/html", b"<html>"), None);
+    }
+}

@@ -1,0 +1,54 @@
+//! A closure as `nix path-info --json -r` prints it, byte for byte.
+//!
+//! Keys and their order are those of `Store::pathInfoToJSON` in Nix 2.8: `path`, `narHash`,
+//! `narSize` and `references` always, the others only where they say something. Whoever parses
+//! Nix's output can parse this.
+
+use layering::{StoreDir, StorePath};
+use serde::Serialize;
+
+use super::{Closure, PathInfo};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Object<'a> {
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nar_hash: Option<String>,
+    nar_size: u64,
+    references: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ca: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deriver: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registration_time: Option<u64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    ultimate: bool,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    signatures: &'a [String],
+}
+
+impl<'a> Object<'a> {
+    fn new(dir: &StoreDir, info: &'a PathInfo) -> Self {
+        let full = |path: &StorePath| dir.join(path);
+        Self {
+            path: full(&info.path),
+            nar_hash: info.nar_hash.map(|hash| hash.to_string()),
+            nar_size: info.nar_size,
+            references: info.references.iter().map(full).collect(),
+            ca: info.ca.as_deref(),
+            deriver: info.deriver.as_ref().map(full),
+            registration_time: info.registration_time,
+            ultimate: info.ultimate,
+            signatures: &info.signatures,
+        }
+    }
+}
+
+/// The closure as one line of JSON, without a newline at its end, as Nix prints it.
+pub fn path_info(closure: &Closure) -> String {
+    let dir = closure.store_dir();
+    let list: Vec<Object<'_>> = closure.paths.iter().map(|info| Object::new(dir, info)).collect();
+    serde_json::to_string(&list).expect("strings, numbers and lists always serialise")
+}

@@ -1,0 +1,235 @@
+//! The NAR serialisation, of which Nix takes a path's size and hash.
+//!
+//! A NAR is a sequence of strings, each with its length in front and zeros behind it up to a
+//! multiple of eight: `(`, `type`, `regular`, … The grammar is in Eelco Dolstra's thesis, figure
+//! 5.2, and in `archive.cc`. Nothing here keeps the bytes: they go into a hash and are counted.
+
+use sha2::{Digest, Sha256};
+
+use super::NarHash;
+use super::walk::Visitor;
+
+/// Size and, if asked for, hash of the NAR of what a walk shows.
+pub(crate) struct Nar {
+    size: u64,
+    hash: Option<Sha256>,
+}
+
+impl Nar {
+    pub(crate) fn new(with_hash: bool) -> Self {
+        let mut nar = Self { size: 0, hash: with_hash.then(Sha256::new) };
+        nar.string(b"nix-archive-1");
+        nar
+    }
+
+    pub(crate) fn finish(self) -> (u64, Option<NarHash>) {
+        (self.size, self.hash.map(|hash| NarHash::from_bytes(hash.finalize().into())))
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.size += bytes.len() as u64;
+        if let Some(hash) = &mut self.hash {
+            hash.update(bytes);
+        }
+    }
+
+    fn string(&mut self, bytes: &[u8]) {
+        let length = bytes.len() as u64;
+        self.bytes(&length.to_le_bytes());
+        self.bytes(bytes);
+        self.pad(length);
+    }
+
+    fn strings(&mut self, strings: &[&[u8]]) {
+        for string in strings {
+            self.string(string);
+        }
+    }
+
+    fn pad(&mut self, length: u64) {
+        let over = (length % 8) as usize;
+        if over > 0 {
+            self.bytes(&[0; 8][over..]);
+        }
+    }
+}
+
+impl Visitor for Nar {
+    fn file(&mut self, executable: bool, size: u64) {
+        self.strings(&[b"(", b"type", b"regular"]);
+        if executable {
+            self.strings(&[b"executable", b""]);
+        }
+        self.string(b"contents");
+        self.bytes(&size.to_le_bytes());
+    }
+
+    fn content(&mut self, bytes: &[u8]) {
+        self.bytes(bytes);
+    }
+
+    fn end_file(&mut self, size: u64) {
+        self.pad(size);
+        self.string(b")");
+    }
+
+    fn symlink(&mut self, target: &[u8]) {
+        self.strings(&[b"(", b"type", b"symlink", b"target", target, b")"]);
+    }
+
+    fn directory(&mut self) {
+        self.strings(&[b"(", b"type", b"directory"]);
+    }
+
+    fn entry(&mut self, name: &[u8]) {
+        self.strings(&[b"entry", b"(", b"name", name, b"node"]);
+    }
+
+    fn end_entry(&mut self) {
+        self.string(b")");
+    }
+
+    fn end_directory(&mut self) {
+        self.string(b")");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::closure::walk::{WalkError, Walker};
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::path::Path;
+
+    fn measure(path: &Path) -> Result<(u64, Option<NarHash>), WalkError> {
+        let mut nar = Nar::new(true);
+        Walker::new().walk(path, &mut nar)?;
+        Ok(nar.finish())
+    }
+
+    /// Written out by hand from the grammar, so that encoder and test share no code.
+    fn strings(strings: &[&str]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for string in strings {
+            bytes.extend((string.len() as u64).to_le_bytes());
+            bytes.extend(string.as_bytes());
+            bytes.resize(bytes.len().next_multiple_of(8), 0);
+        }
+        bytes
+    }
+
+    #[test]
+    fn a_tree_is_sorted_by_bytes_and_keeps_the_owners_x_bit_alone() {
+        let temp = tempfile::tempdir().unwrap();
+        let at = |name: &str| temp.path().join(name);
+        fs::write(at("b"), "12345678").unwrap();
+        fs::set_permissions(at("b"), fs::Permissions::from_mode(0o744)).unwrap();
+        fs::write(at("B"), "x").unwrap();
+        fs::set_permissions(at("B"), fs::Permissions::from_mode(0o655)).unwrap();
+        symlink("to", at("a")).unwrap();
+        fs::create_dir(at("é")).unwrap();
+        let expected = strings(&[
+            "nix-archive-1",
+            "(",
+            "type",
+            "directory",
+            "entry",
+            "(",
+            "name",
+            "B",
+            "node",
+            "(",
+            "type",
+            "regular",
+            "contents",
+            "x",
+            ")",
+            ")",
+            "entry",
+            "(",
+            "name",
+            "a",
+            "node",
+            "(",
+            "type",
+            "symlink",
+            "target",
+            "to",
+            ")",
+            ")",
+            "entry",
+            "(",
+            "name",
+            "b",
+            "node",
+            "(",
+            "type",
+            "regular",
+            "executable",
+            "",
+            "contents",
+            "12345678",
+            ")",
+            ")",
+            "entry",
+            "(",
+            "name",
+            "é",
+            "node",
+            "(",
+            "type",
+            "directory",
+            ")",
+            ")",
+            ")",
+        ]);
+        let hash = NarHash::from_bytes(Sha256::digest(&expected).into());
+        assert_eq!(measure(temp.path()).unwrap(), (expected.len() as u64, Some(hash)));
+    }
+
+    #[test]
+    fn other_kinds_of_file_are_refused() {
+        let temp = tempfile::tempdir().unwrap();
+        let pipe = temp.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0)
+            .unwrap();
+        let error = measure(temp.path()).unwrap_err();
+        assert!(
+            matches!(&error, WalkError::Kind { path, kind: "named pipe" } if *path == pipe),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        let error = measure(Path::new("/nonexistent")).unwrap_err();
+        assert_eq!(error.to_string(), "failed to read `/nonexistent`");
+    }
+
+    #[test]
+    fn a_file_whose_size_is_not_what_it_says_is_refused() {
+        // Files in `/proc` claim to be empty, and are not.
+        let error = measure(Path::new("/proc/self/status")).unwrap_err();
+        assert!(matches!(error, WalkError::Changed { expected: 0, .. }), "{error}");
+    }
+
+    #[test]
+    fn directories_may_nest_deeper_than_a_path_can_name() {
+        let temp = tempfile::tempdir().unwrap();
+        let mut fd =
+            rustix::fs::open(temp.path(), rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty())
+                .unwrap();
+        for _ in 0..600 {
+            rustix::fs::mkdirat(&fd, "directory-name", 0o700.into()).unwrap();
+            fd = rustix::fs::openat(
+                &fd,
+                "directory-name",
+                rustix::fs::OFlags::RDONLY,
+                rustix::fs::Mode::empty(),
+            )
+            .unwrap();
+        }
+        assert!(measure(temp.path()).unwrap().0 > 600 * 100);
+    }
+}
