@@ -21,7 +21,11 @@ pub enum OutputError {
     #[error("`{}` is there already and is neither empty nor an image layout", .0.display())]
     Occupied(PathBuf),
     #[error("cannot write `{}`", path.display())]
-    Write { path: PathBuf, #[source] source: io::Error },
+    Write {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
 }
 
 impl OutputError {
@@ -33,9 +37,10 @@ impl OutputError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::IsDirectory(path) => {
-                Some(format!("name a file, such as `{}`, or use `--format layout`", path.join("image.tar").display()))
-            }
+            Self::IsDirectory(path) => Some(format!(
+                "name a file, such as `{}`, or use `--format layout`",
+                path.join("image.tar").display()
+            )),
             Self::Occupied(_) => Some("name another directory, or remove that one".into()),
             Self::Write { source, .. } => crate::image::room(source),
         }
@@ -72,9 +77,9 @@ impl AtomicFile {
         let target = fs::canonicalize(path).unwrap_or_else(|_| path.into());
         let place = match fs::metadata(&target) {
             Ok(meta) if meta.is_dir() => return Err(OutputError::IsDirectory(path.into())),
-            Ok(meta) if !meta.is_file() => {
-                Place::Through(File::options().write(true).open(&target).map_err(OutputError::write(path))?)
-            }
+            Ok(meta) if !meta.is_file() => Place::Through(
+                File::options().write(true).open(&target).map_err(OutputError::write(path))?,
+            ),
             _ => Self::beside(&target).map_err(OutputError::write(path))?,
         };
         Ok(Self { target, place })
@@ -84,7 +89,9 @@ impl AtomicFile {
         let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
         match rustix::fs::open(parent(target), flags, Mode::from_raw_mode(0o666)) {
             Ok(fd) => Ok(Place::Unnamed(fd.into())),
-            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR | rustix::io::Errno::INVAL) => {
+            Err(
+                rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR | rustix::io::Errno::INVAL,
+            ) => {
                 let mut builder = tempfile::Builder::new();
                 let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
                 Ok(Place::Named(builder.permissions(mode).tempfile_in(parent(target))?))
@@ -98,9 +105,10 @@ impl AtomicFile {
         let Self { target, place } = self;
         let result = match place {
             Place::Through(mut file) => file.flush(),
-            Place::Named(file) => {
-                file.as_file().sync_all().and_then(|()| file.persist(&target).map(drop).map_err(|e| e.error))
-            }
+            Place::Named(file) => file
+                .as_file()
+                .sync_all()
+                .and_then(|()| file.persist(&target).map(drop).map_err(|e| e.error)),
             Place::Unnamed(file) => file.sync_all().and_then(|()| name(&file, &target)),
         };
         result.map_err(OutputError::write(target))
@@ -136,7 +144,9 @@ mod tests {
     use super::*;
 
     fn names(dir: &Path) -> Vec<String> {
-        let names = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let names = fs::read_dir(dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let mut names: Vec<_> = names.collect();
         names.sort();
         names
@@ -149,13 +159,19 @@ mod tests {
         fs::write(&target, "old").unwrap();
         let mut file = AtomicFile::create(&target).unwrap();
         file.write_all(b"new").unwrap();
-        assert_eq!((names(dir.path()), fs::read(&target).unwrap()), (vec!["x".into()], b"old".to_vec()));
+        assert_eq!(
+            (names(dir.path()), fs::read(&target).unwrap()),
+            (vec!["x".into()], b"old".to_vec())
+        );
         drop(file);
         assert_eq!(fs::read(&target).unwrap(), b"old");
         let mut file = AtomicFile::create(&target).unwrap();
         file.write_all(b"new").unwrap();
         file.commit().unwrap();
-        assert_eq!((names(dir.path()), fs::read(&target).unwrap()), (vec!["x".into()], b"new".to_vec()));
+        assert_eq!(
+            (names(dir.path()), fs::read(&target).unwrap()),
+            (vec!["x".into()], b"new".to_vec())
+        );
     }
 
     #[test]

@@ -70,15 +70,24 @@ pub fn layers_while<T, E: From<registry::Error>>(
 
 /// Completes a push whose layers are in place: configuration, then manifest under the tag. Returns
 /// `REPOSITORY@DIGEST`.
-pub fn finish(target: &Target, image: &Image, progress: &dyn Progress) -> Result<String, registry::Error> {
+pub fn finish(
+    target: &Target,
+    image: &Image,
+    progress: &dyn Progress,
+) -> Result<String, registry::Error> {
     send(target, &image.config, progress)?;
     let reference = target.client.reference();
     let media_type = image.dialect.manifest();
-    let digest = target.client.put_manifest(&reference.target(), media_type, image.manifest.bytes())?;
+    let digest =
+        target.client.put_manifest(&reference.target(), media_type, image.manifest.bytes())?;
     Ok(format!("{}@{digest}", reference.name()))
 }
 
-fn send(target: &Target, blob: &dyn registry::Blob, progress: &dyn Progress) -> Result<(), registry::Error> {
+fn send(
+    target: &Target,
+    blob: &dyn registry::Blob,
+    progress: &dyn Progress,
+) -> Result<(), registry::Error> {
     let placed =
         target.client.ensure_blob_from(blob, target.mount_from.as_deref(), &Forward(progress))?;
     progress.report(Event::Uploaded { sent: placed == Placed::Uploaded });
@@ -94,7 +103,9 @@ impl registry::Progress for Forward<'_> {
             registry::Event::Started { size, .. } => self.0.report(Event::Upload { bytes: size }),
             registry::Event::Sent { bytes, .. } => self.0.report(Event::Sent { bytes }),
             registry::Event::Rewound { bytes, .. } => self.0.report(Event::Rewound { bytes }),
-            registry::Event::Present { .. } | registry::Event::Mounted { .. } | registry::Event::Done { .. } => {}
+            registry::Event::Present { .. }
+            | registry::Event::Mounted { .. }
+            | registry::Event::Done { .. } => {}
         }
     }
 }

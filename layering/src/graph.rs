@@ -77,10 +77,9 @@ impl Graph {
             .iter()
             .map(|(path, (nar_size, references))| {
                 let id_of = |to: &StorePath| {
-                    ids.get(to).copied().ok_or_else(|| GraphError::Dangling {
-                        from: path.clone(),
-                        to: to.clone(),
-                    })
+                    ids.get(to)
+                        .copied()
+                        .ok_or_else(|| GraphError::Dangling { from: path.clone(), to: to.clone() })
                 };
                 let references = references.iter().map(id_of).collect::<Result<_, _>>()?;
                 Ok(Node { path: path.clone(), nar_size: *nar_size, references })
@@ -129,7 +128,8 @@ mod tests {
     #[test]
     fn is_the_same_for_any_order() {
         let a = Graph::new([row("a", 1, &["b", "c", "a"]), row("b", 2, &["c"]), row("c", 3, &[])]);
-        let b = Graph::new([row("c", 3, &["c"]), row("b", 2, &["c"]), row("a", 1, &["c", "b", "b"])]);
+        let b =
+            Graph::new([row("c", 3, &["c"]), row("b", 2, &["c"]), row("a", 1, &["c", "b", "b"])]);
         assert_eq!(a, b);
         assert_eq!(a.unwrap().roots(), [NodeId(0)]);
     }

@@ -59,7 +59,12 @@ fn popularity(graph: &Graph) -> Vec<u128> {
 
 /// `popularity(x)`. `handed_down[p]` becomes `contest(references(p))(x)`, `None` where `p` does not
 /// reach `x`; it is scratch space, kept to allocate once.
-fn score(x: usize, references: &[Vec<usize>], is_root: &[bool], handed_down: &mut [Option<u128>]) -> u128 {
+fn score(
+    x: usize,
+    references: &[Vec<usize>],
+    is_root: &[bool],
+    handed_down: &mut [Option<u128>],
+) -> u128 {
     handed_down[..=x].fill(None);
     let mut total = u128::from(is_root[x]);
     for p in x + 1..references.len() {

@@ -92,7 +92,12 @@ mod tests {
     #[test]
     fn refuses_what_is_outside() {
         let dir: StoreDir = "/gnu/store/".parse().unwrap();
-        for text in [format!("/nix/store/{BASE}"), BASE.into(), format!("/gnu/storex/{BASE}"), format!("/gnu/store/{BASE}/bin")] {
+        for text in [
+            format!("/nix/store/{BASE}"),
+            BASE.into(),
+            format!("/gnu/storex/{BASE}"),
+            format!("/gnu/store/{BASE}/bin"),
+        ] {
             assert!(dir.parse(&text).is_err(), "{text}");
         }
     }

@@ -55,7 +55,11 @@ impl ClosureArgs {
     }
 
     /// The closure, and its notes told.
-    pub(crate) fn closure(&self, with_hashes: bool, progress: &dyn Progress) -> anyhow::Result<Closure> {
+    pub(crate) fn closure(
+        &self,
+        with_hashes: bool,
+        progress: &dyn Progress,
+    ) -> anyhow::Result<Closure> {
         let mut roots = self.roots.clone();
         if roots.is_empty() && self.graph.is_none() {
             roots.push("./result".into());

@@ -33,14 +33,16 @@ impl ProgressStyle {
 /// Writes rows to stdout with their columns aligned, numbers to the right.
 pub(crate) fn table<const N: usize>(right: [bool; N], rows: &[[String; N]]) -> std::io::Result<()> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let width =
+        |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..N).map(width).collect();
     for row in rows {
         let mut line = String::new();
         for (column, cell) in row.iter().enumerate() {
             let pad = " ".repeat(widths[column] - cell.chars().count());
-            let (before, after) = if right[column] { (pad.as_str(), "") } else { ("", pad.as_str()) };
-            line.push_str(&format!("{before}{cell}{after}  "));
+            let (before, after) =
+                if right[column] { (pad.as_str(), "") } else { ("", pad.as_str()) };
+            line.extend([before, cell, after, "  "]);
         }
         writeln!(out, "{}", line.trim_end())?;
     }

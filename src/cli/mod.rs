@@ -1,5 +1,8 @@
 //! The command line: what was typed, parsed and handed on. One file for each subcommand.
 
+// Doc comments here are help texts, which are read on a terminal and not as Markdown.
+#![allow(clippy::doc_markdown)]
+
 mod closure;
 mod closure_args;
 mod display;

@@ -12,7 +12,8 @@ use closure2img::image::config;
 use closure2img::image::layout::{self, write_layout};
 use closure2img::image::root_files::{RootFiles, User};
 use closure2img::image::{
-    self, Compression, Dialect, Image, ImageName, LayerOptions, Machine, Order, RunConfig, Spool, Whiteouts,
+    self, Compression, Dialect, Image, ImageName, LayerOptions, Machine, Order, RunConfig, Spool,
+    Whiteouts,
 };
 use closure2img::output::{self, AtomicFile, OutputError};
 use closure2img::progress::{Event, Progress, human};
@@ -168,10 +169,15 @@ pub(crate) fn run(args: &OciArgs) -> anyhow::Result<()> {
         Ok(image::build(&sources, options, &spool, progress, done)?)
     })?;
     for omitted in &layers.omitted {
-        progress.report(Event::Warning { text: &format!("left out `{omitted}`, which no layer can hold") });
+        progress.report(Event::Warning {
+            text: &format!("left out `{omitted}`, which no layer can hold"),
+        });
     }
     let image = order.image(layers, run)?;
-    let name = args.tag.clone().or_else(|| ImageName::of_store_path(order.closure.roots.first()?.path.name()));
+    let name = args
+        .tag
+        .clone()
+        .or_else(|| ImageName::of_store_path(order.closure.roots.first()?.path.name()));
     if let Some(output) = &args.output {
         args.write(&image, name.as_ref(), output, progress)?;
     }
@@ -206,7 +212,9 @@ impl OciArgs {
         }
         if let Some(reference) = self.push.iter().find(|reference| reference.digest().is_some()) {
             let hint = format!("push to a tag: `{}:TAG`", reference.name());
-            return Err(Usage::new(format!("cannot push to the digest in `{reference}`")).hint(hint).into());
+            return Err(Usage::new(format!("cannot push to the digest in `{reference}`"))
+                .hint(hint)
+                .into());
         }
         // Before hours of work rather than after.
         match (&self.output, self.format) {
@@ -220,7 +228,8 @@ impl OciArgs {
     fn targets(&self) -> anyhow::Result<Vec<Target>> {
         let authorities: Vec<Authority> = self.ca.iter().cloned().map(Authority::File).collect();
         let target = |reference: &Reference| -> anyhow::Result<Target> {
-            let options = ClientOptions { authorities: authorities.clone(), ..ClientOptions::default() };
+            let options =
+                ClientOptions { authorities: authorities.clone(), ..ClientOptions::default() };
             let client = Client::new(reference.clone(), options)?;
             Ok(Target { client, mount_from: self.mount_from.clone() })
         };
@@ -242,7 +251,8 @@ impl OciArgs {
         let root_files = RootFiles { user, tmp: self.tmp, link };
         let taken = usize::from(!root_files.is_empty());
         let budget = self.layers.max_layers.less(taken).ok_or_else(|| {
-            Usage::new("no layer is left for store paths").hint("raise `--max-layers`: one holds the files outside the store")
+            Usage::new("no layer is left for store paths")
+                .hint("raise `--max-layers`: one holds the files outside the store")
         })?;
         let plan = layering::plan(&closure.graph()?, budget, self.layers.strategy);
         let annotations: BTreeMap<String, String> = self.annotation.iter().cloned().collect();
@@ -287,15 +297,24 @@ impl OciArgs {
     /// Layers rest where the output will be, as it needs the room anyway; else where TMPDIR says.
     fn spool(&self) -> Spool {
         match &self.output {
-            Some(path) if path.as_path() != Path::new("-") && !path.starts_with("/dev") => Spool::new(output::parent(path)),
+            Some(path) if path.as_path() != Path::new("-") && !path.starts_with("/dev") => {
+                Spool::new(output::parent(path))
+            }
             _ => Spool::new(std::env::temp_dir()),
         }
     }
 
-    fn write(&self, image: &Image, name: Option<&ImageName>, path: &Path, progress: &dyn Progress) -> anyhow::Result<()> {
+    fn write(
+        &self,
+        image: &Image,
+        name: Option<&ImageName>,
+        path: &Path,
+        progress: &dyn Progress,
+    ) -> anyhow::Result<()> {
         if path == Path::new("-") {
             let mut out = io::stdout().lock();
-            return write_archive(image, name, &mut out, progress).context("writing the image to stdout");
+            return write_archive(image, name, &mut out, progress)
+                .context("writing the image to stdout");
         }
         if self.format == Format::Layout {
             return Ok(write_layout(image, name, path, progress)?);
@@ -307,10 +326,18 @@ impl OciArgs {
     }
 
     /// The result for whoever goes on with it: on stdout for programs, on stderr for people.
-    fn tell(&self, image: &Image, name: Option<&ImageName>, pushed: &[String], progress: &dyn Progress) -> anyhow::Result<()> {
+    fn tell(
+        &self,
+        image: &Image,
+        name: Option<&ImageName>,
+        pushed: &[String],
+        progress: &dyn Progress,
+    ) -> anyhow::Result<()> {
         let size: u64 = image.layers.iter().map(|layer| layer.size).sum();
         let what = format!("{} layers, {}, {}", image.layers.len(), human(size), image.machine);
-        if let Some(output) = self.output.as_ref().filter(|output| output.as_path() != Path::new("-")) {
+        if let Some(output) =
+            self.output.as_ref().filter(|output| output.as_path() != Path::new("-"))
+        {
             let text = match (self.format, name) {
                 (Format::Layout, _) | (_, None) => format!("wrote {}: {what}", output.display()),
                 (_, Some(name)) => format!(
@@ -353,14 +380,16 @@ impl OciArgs {
 
 /// The time of `--created`.
 fn created(text: Option<&str>) -> anyhow::Result<Timestamp> {
-    let seconds = |text: &str| text.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+    let seconds =
+        |text: &str| text.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
     let time = match text {
         // A second after the epoch, as Nix dates every file: 0 is taken for "unknown" by some.
         None => Timestamp::from_second(1).ok(),
         Some("now") => Timestamp::from_second(Timestamp::now().as_second()).ok(),
         Some("SOURCE_DATE_EPOCH") => {
-            let value = std::env::var("SOURCE_DATE_EPOCH")
-                .map_err(|_| Usage::new("`--created SOURCE_DATE_EPOCH`, but the variable is not set"))?;
+            let value = std::env::var("SOURCE_DATE_EPOCH").map_err(|_| {
+                Usage::new("`--created SOURCE_DATE_EPOCH`, but the variable is not set")
+            })?;
             seconds(&value)
         }
         Some(text) => text.parse().ok().or_else(|| seconds(text)),

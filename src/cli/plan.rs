@@ -47,7 +47,8 @@ pub(crate) fn run(args: &PlanArgs) -> anyhow::Result<()> {
     }
     let mut rows = vec![["layer", "size", "paths", ""].map(String::from)];
     for (index, layer) in plan.layers().iter().enumerate() {
-        let names: Vec<&str> = layer.paths.iter().take(NAMES).map(layering::StorePath::name).collect();
+        let names: Vec<&str> =
+            layer.paths.iter().take(NAMES).map(layering::StorePath::name).collect();
         let rest = if layer.paths.len() > NAMES { ", …" } else { "" };
         rows.push([
             (index + 1).to_string(),
@@ -66,7 +67,8 @@ const NAMES: usize = 4;
 
 fn to_json(plan: &Plan, strategy: Strategy, closure: &Closure) -> Value {
     let layers = plan.layers().iter().map(|layer| {
-        let paths: Vec<String> = layer.paths.iter().map(|path| closure.store_dir().join(path)).collect();
+        let paths: Vec<String> =
+            layer.paths.iter().map(|path| closure.store_dir().join(path)).collect();
         json!({"paths": paths, "nar_size": layer.nar_size})
     });
     json!({"version": 1, "strategy": strategy.name(), "layers": layers.collect::<Vec<_>>()})

@@ -42,7 +42,11 @@ pub(crate) fn fail(error: &anyhow::Error) -> ExitCode {
     }
     // A closed stderr is no reason to fail in another way.
     let _ = tell(error);
-    if error.chain().any(|cause| cause.is::<Usage>()) { ExitCode::from(2) } else { ExitCode::FAILURE }
+    if error.chain().any(|cause| cause.is::<Usage>()) {
+        ExitCode::from(2)
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn tell(error: &anyhow::Error) -> io::Result<()> {

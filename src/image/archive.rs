@@ -48,15 +48,20 @@ impl ImageName {
     pub fn of_store_path(name: &str) -> Option<Self> {
         // As Nix's `parseDrvName`: the version begins at the first dash before a non-letter.
         let dash = name.match_indices('-').map(|(at, _)| at);
-        let split = dash.into_iter().find(|&at| name[at + 1..].bytes().next().is_some_and(|b| !b.is_ascii_alphabetic()));
+        let split = dash
+            .into_iter()
+            .find(|&at| name[at + 1..].bytes().next().is_some_and(|b| !b.is_ascii_alphabetic()));
         let (name, version) = split.map_or((name, "latest"), |at| (&name[..at], &name[at + 1..]));
         let clean = |text: &str, keep: &[u8]| -> String {
-            let fit = |c: char| if c.is_ascii_alphanumeric() || keep.contains(&(c as u8)) { c } else { '-' };
+            let fit = |c: char| {
+                if c.is_ascii_alphanumeric() || keep.contains(&(c as u8)) { c } else { '-' }
+            };
             text.chars().map(fit).collect()
         };
         let name = clean(&name.to_ascii_lowercase(), b"-");
         let tag = clean(version, b"-._");
-        Self::parse(&format!("{}:{}", name.trim_matches('-'), tag.trim_start_matches(['-', '.']))).ok()
+        Self::parse(&format!("{}:{}", name.trim_matches('-'), tag.trim_start_matches(['-', '.'])))
+            .ok()
     }
 
     /// As the user says it.
@@ -89,7 +94,8 @@ impl Content<'_> {
             Self::Bytes(bytes) => out.write_all(bytes),
             Self::Blob(blob) => {
                 let mut reader = blob.open()?;
-                let mut buffer = vec![0; usize::try_from(blob.size().clamp(1, 1 << 20)).unwrap_or(1 << 20)];
+                let mut buffer =
+                    vec![0; usize::try_from(blob.size().clamp(1, 1 << 20)).unwrap_or(1 << 20)];
                 loop {
                     let count = reader.read(&mut buffer)?;
                     if count == 0 {
@@ -104,13 +110,19 @@ impl Content<'_> {
 }
 
 /// The files of an OCI image layout, each blob once; what describes it comes first.
-pub(crate) fn layout_files<'a>(image: &'a Image, name: Option<&ImageName>) -> Vec<(String, Content<'a>)> {
+pub(crate) fn layout_files<'a>(
+    image: &'a Image,
+    name: Option<&ImageName>,
+) -> Vec<(String, Content<'a>)> {
     let mut files = vec![
         ("oci-layout".into(), Content::Bytes(br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec())),
         ("index.json".into(), Content::Bytes(index(image, name))),
     ];
     let mut seen = BTreeSet::new();
-    for blob in [&image.manifest as &dyn Blob, &image.config].into_iter().chain(image.layers.iter().map(|layer| &**layer as &dyn Blob)) {
+    for blob in [&image.manifest as &dyn Blob, &image.config]
+        .into_iter()
+        .chain(image.layers.iter().map(|layer| &**layer as &dyn Blob))
+    {
         if seen.insert(blob.digest()) {
             files.push((blob_name(&blob.digest()), Content::Blob(blob)));
         }
@@ -121,8 +133,8 @@ pub(crate) fn layout_files<'a>(image: &'a Image, name: Option<&ImageName>) -> Ve
 /// An image layout that is a Docker archive, too.
 fn both<'a>(image: &'a Image, name: Option<&ImageName>) -> Vec<(String, Content<'a>)> {
     let mut files = layout_files(image, name);
-    let layers = image.layers.iter().map(|layer| blob_name(&layer.digest)).collect();
-    let manifest = docker_manifest(blob_name(&image.config.digest()), layers, name);
+    let layers: Vec<String> = image.layers.iter().map(|layer| blob_name(&layer.digest)).collect();
+    let manifest = docker_manifest(&blob_name(&image.config.digest()), &layers, name);
     files.insert(2, ("manifest.json".into(), Content::Bytes(manifest)));
     files
 }
@@ -143,7 +155,10 @@ fn docker<'a>(image: &'a Image, name: Option<&ImageName>) -> Vec<(String, Conten
             files.push((file, Content::Blob(&**layer)));
         }
     }
-    files.insert(0, ("manifest.json".into(), Content::Bytes(docker_manifest(config, layers, name))));
+    files.insert(
+        0,
+        ("manifest.json".into(), Content::Bytes(docker_manifest(&config, &layers, name))),
+    );
     files
 }
 
@@ -165,7 +180,7 @@ pub fn write_archive(
         header.clear();
         for (at, _) in name.match_indices('/') {
             if dirs.insert(&name[..at]) {
-                tar::header(&mut header, name[..at].as_bytes(), 0o755, tar::Kind::Directory);
+                tar::header(&mut header, &name.as_bytes()[..at], 0o755, tar::Kind::Directory);
             }
         }
         let size = content.size();
@@ -203,7 +218,7 @@ fn index(image: &Image, name: Option<&ImageName>) -> Vec<u8> {
     }))
 }
 
-fn docker_manifest(config: String, layers: Vec<String>, name: Option<&ImageName>) -> Vec<u8> {
+fn docker_manifest(config: &str, layers: &[String], name: Option<&ImageName>) -> Vec<u8> {
     let tags: Vec<&str> = name.iter().map(|name| name.as_str()).collect();
     canonical(&json!([{"Config": config, "Layers": layers, "RepoTags": tags}]))
 }
@@ -224,7 +239,10 @@ mod tests {
     fn store_paths_give_names() {
         let name = |path: &str| ImageName::of_store_path(path).map(|name| name.text);
         assert_eq!(name("hello-2.12.1").as_deref(), Some("hello:2.12.1"));
-        assert_eq!(name("python3.11-requests-2.31.0").as_deref(), Some("python3-11-requests:2.31.0"));
+        assert_eq!(
+            name("python3.11-requests-2.31.0").as_deref(),
+            Some("python3-11-requests:2.31.0")
+        );
         assert_eq!(name("My_App").as_deref(), Some("my-app:latest"));
         assert_eq!(name("app-1.0+git?x").as_deref(), Some("app:1.0-git-x"));
         assert_eq!(name("---"), None);

@@ -13,10 +13,10 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use registry::Digest;
 use sha2::{Digest as _, Sha256};
 
+use super::Error;
 use super::compress::{Compression, Framing, Piece};
 use super::pool::{Done, Job, Pool};
 use super::spool::{Spool, Spooled};
-use super::Error;
 
 /// A blob at rest and what its layer is known by.
 #[derive(Clone, Debug)]
@@ -46,8 +46,13 @@ pub(crate) struct BlobWriter<'a> {
 }
 
 impl<'a> BlobWriter<'a> {
-    pub(crate) fn new(compression: Compression, pool: &'a Pool, spool: &'a Spool) -> Result<Self, Error> {
-        let file = spool.file().map_err(|source| Error::Spool { dir: spool.dir().into(), source })?;
+    pub(crate) fn new(
+        compression: Compression,
+        pool: &'a Pool,
+        spool: &'a Spool,
+    ) -> Result<Self, Error> {
+        let file =
+            spool.file().map_err(|source| Error::Spool { dir: spool.dir().into(), source })?;
         let framing = Framing::new(compression);
         let mut writer = Self {
             compression,
@@ -70,7 +75,12 @@ impl<'a> BlobWriter<'a> {
 
     /// Takes the next block, `filled` bytes of `block`, and gives back a buffer of the same length
     /// for the one after it.
-    pub(crate) fn block(&mut self, block: Vec<u8>, filled: usize, last: bool) -> Result<Vec<u8>, Error> {
+    pub(crate) fn block(
+        &mut self,
+        block: Vec<u8>,
+        filled: usize,
+        last: bool,
+    ) -> Result<Vec<u8>, Error> {
         self.diff.update(&block[..filled]);
         if self.compression == Compression::None {
             self.write(&block[..filled])?;
@@ -78,7 +88,14 @@ impl<'a> BlobWriter<'a> {
         }
         let length = block.len();
         let reply = self.results.0.clone();
-        self.pool.submit(Job { block, filled, last, compression: self.compression, index: self.sent, reply });
+        self.pool.submit(Job {
+            block,
+            filled,
+            last,
+            compression: self.compression,
+            index: self.sent,
+            reply,
+        });
         self.sent += 1;
         let ahead = if last { 0 } else { self.pool.window() };
         while self.sent - self.written > ahead {
@@ -114,7 +131,7 @@ impl<'a> BlobWriter<'a> {
         self.write(&self.framing.tail())?;
         let diff_id = Digest::from(<[u8; 32]>::from(self.diff.finalize()));
         let digest = match self.compression {
-            Compression::None => diff_id.clone(),
+            Compression::None => diff_id,
             Compression::Gzip(_) | Compression::Zstd(_) => {
                 Digest::from(<[u8; 32]>::from(self.digest.finalize()))
             }

@@ -63,8 +63,12 @@ impl FromStr for Compression {
                 "zstd" => Some(Self::Zstd(Self::ZSTD)),
                 _ => None,
             },
-            Some(("gzip", level)) => level.parse().ok().filter(|n| (1..=9).contains(n)).map(Self::Gzip),
-            Some(("zstd", level)) => level.parse().ok().filter(|n| (1..=19).contains(n)).map(Self::Zstd),
+            Some(("gzip", level)) => {
+                level.parse().ok().filter(|n| (1..=9).contains(n)).map(Self::Gzip)
+            }
+            Some(("zstd", level)) => {
+                level.parse().ok().filter(|n| (1..=19).contains(n)).map(Self::Zstd)
+            }
             Some(_) => None,
         };
         parsed.ok_or_else(|| UnknownCompression(text.into()))

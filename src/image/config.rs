@@ -67,7 +67,15 @@ pub enum ConfigError {
 }
 
 const KNOWN: [&str; 9] = [
-    "Cmd", "Entrypoint", "Env", "ExposedPorts", "Labels", "StopSignal", "User", "Volumes", "WorkingDir",
+    "Cmd",
+    "Entrypoint",
+    "Env",
+    "ExposedPorts",
+    "Labels",
+    "StopSignal",
+    "User",
+    "Volumes",
+    "WorkingDir",
 ];
 
 /// How many programs a hint names.
@@ -78,10 +86,12 @@ impl ConfigError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Unknown { like: Some(like), .. } => Some(format!("did you mean `{like}`?")),
-            Self::Unknown { .. } => Some(format!("known keys are {} and those of Docker", KNOWN.join(", "))),
-            Self::NoProgram { there, .. } if there.is_empty() => {
-                Some("the roots have no programs in `bin`; give the one to run by its full name".into())
+            Self::Unknown { .. } => {
+                Some(format!("known keys are {} and those of Docker", KNOWN.join(", ")))
             }
+            Self::NoProgram { there, .. } if there.is_empty() => Some(
+                "the roots have no programs in `bin`; give the one to run by its full name".into(),
+            ),
             Self::NoProgram { there, .. } => {
                 let more = there.len().saturating_sub(MENTIONED);
                 let some = there[..there.len() - more].join(", ");
@@ -121,7 +131,8 @@ pub fn absolute(what: &'static str, text: &str) -> Result<String, ConfigError> {
 impl RunConfig {
     /// Reads the `config` object of an image configuration, by itself or within one.
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
-        let value: Value = serde_json::from_str(text).map_err(|e| ConfigError::Json(e.to_string()))?;
+        let value: Value =
+            serde_json::from_str(text).map_err(|e| ConfigError::Json(e.to_string()))?;
         let object = match value {
             Value::Object(mut outer) => match outer.remove("config") {
                 Some(inner) => as_object("config", inner)?,
@@ -136,11 +147,13 @@ impl RunConfig {
                 "Entrypoint" => config.entrypoint = strings(&key, value)?,
                 "Env" => {
                     let pairs = strings(&key, value)?;
-                    config.env = pairs.iter().map(|pair| key_value(pair)).collect::<Result<_, _>>()?;
+                    config.env =
+                        pairs.iter().map(|pair| key_value(pair)).collect::<Result<_, _>>()?;
                 }
                 "ExposedPorts" => {
                     let ports = as_object(&key, value)?;
-                    config.exposed_ports = ports.keys().map(|text| port(text)).collect::<Result<_, _>>()?;
+                    config.exposed_ports =
+                        ports.keys().map(|text| port(text)).collect::<Result<_, _>>()?;
                 }
                 "Labels" => {
                     let labels = as_object(&key, value)?.into_iter();
@@ -151,8 +164,10 @@ impl RunConfig {
                 "User" => config.user = Some(string(&key, value)?).filter(|user| !user.is_empty()),
                 "Volumes" => {
                     let volumes = as_object(&key, value)?;
-                    config.volumes =
-                        volumes.keys().map(|text| absolute("Volumes", text)).collect::<Result<_, _>>()?;
+                    config.volumes = volumes
+                        .keys()
+                        .map(|text| absolute("Volumes", text))
+                        .collect::<Result<_, _>>()?;
                 }
                 "WorkingDir" => {
                     let dir = Some(string(&key, value)?).filter(|dir| !dir.is_empty());
@@ -163,7 +178,9 @@ impl RunConfig {
                 }
                 _ => {
                     let mut all = KNOWN.iter().chain(&DOCKER_ONLY);
-                    let like = all.find(|known| known.eq_ignore_ascii_case(&key.replace('_', ""))).copied();
+                    let like = all
+                        .find(|known| known.eq_ignore_ascii_case(&key.replace('_', "")))
+                        .copied();
                     return Err(ConfigError::Unknown { key, like });
                 }
             }
@@ -201,7 +218,8 @@ impl RunConfig {
         fn some<T: IntoIterator + Clone>(value: &T) -> Option<T> {
             value.clone().into_iter().next().is_some().then(|| value.clone())
         }
-        let env: Vec<String> = self.env.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let env: Vec<String> =
+            self.env.iter().map(|(key, value)| format!("{key}={value}")).collect();
         let mut config = Config::default();
         config.set_user(self.user.clone());
         config.set_exposed_ports(some(&self.exposed_ports));
@@ -285,7 +303,9 @@ mod tests {
 
     #[test]
     fn flags_win() {
-        let base = RunConfig::from_json(r#"{"Entrypoint": ["a"], "Cmd": ["b"], "Env": ["X=1", "Y=1"]}"#).unwrap();
+        let base =
+            RunConfig::from_json(r#"{"Entrypoint": ["a"], "Cmd": ["b"], "Env": ["X=1", "Y=1"]}"#)
+                .unwrap();
         let env = BTreeMap::from([("X".into(), "2".into())]);
         let flags = RunConfig { entrypoint: vec!["c".into()], env, ..RunConfig::default() };
         let both = flags.over(base);

@@ -27,7 +27,8 @@ impl ImageRoot {
     /// what is in `bin`.
     fn programs(&self, view: &View) -> Vec<String> {
         let pointed = self.inner.iter().map(|inner| format!("{}/{inner}", self.name));
-        if let Some(program) = pointed.chain([self.name.clone()]).find(|name| view.is_program(name)) {
+        if let Some(program) = pointed.chain([self.name.clone()]).find(|name| view.is_program(name))
+        {
             return vec![program];
         }
         let bin = format!("{}/bin", self.name);
@@ -78,8 +79,11 @@ pub fn environment<'a>(
     if !bins.is_empty() {
         environment.insert("PATH".into(), bins.join(":"));
     }
-    let mut bundles = paths.into_iter().flat_map(|path| CA_BUNDLES.map(|bundle| format!("{path}/{bundle}")));
-    if let Some(bundle) = bundles.find(|bundle| view.real(bundle).is_some_and(|real| real.is_file())) {
+    let mut bundles =
+        paths.into_iter().flat_map(|path| CA_BUNDLES.map(|bundle| format!("{path}/{bundle}")));
+    if let Some(bundle) =
+        bundles.find(|bundle| view.real(bundle).is_some_and(|real| real.is_file()))
+    {
         environment.insert("SSL_CERT_FILE".into(), bundle);
     }
     environment
@@ -118,7 +122,10 @@ mod tests {
         assert_eq!(entrypoint(&view, &[script.clone()]).unwrap(), "/nix/store/script");
         assert_eq!(entrypoint(&view, &[one.clone(), script]), None);
         assert_eq!(entrypoint(&view, &[two.clone()]), None);
-        assert_eq!(entrypoint(&view, &[root("two", Some("bin/z"))]).unwrap(), "/nix/store/two/bin/z");
+        assert_eq!(
+            entrypoint(&view, &[root("two", Some("bin/z"))]).unwrap(),
+            "/nix/store/two/bin/z"
+        );
 
         let roots = [one, two];
         for wanted in ["y", "bin/y", "/nix/store/two/bin/y"] {

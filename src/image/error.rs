@@ -14,12 +14,20 @@ use crate::tree;
 pub enum Error {
     #[error(transparent)]
     Tree(#[from] tree::Error),
-    #[error("`{path}` changed: its NAR is {got} bytes now, and was {expected} when it was registered")]
+    #[error(
+        "`{path}` changed: its NAR is {got} bytes now, and was {expected} when it was registered"
+    )]
     NarSize { path: String, expected: u64, got: u64 },
-    #[error("`{path}` cannot be in an image layer: names that begin with `.wh.` delete files there")]
+    #[error(
+        "`{path}` cannot be in an image layer: names that begin with `.wh.` delete files there"
+    )]
     Whiteout { path: String },
     #[error("cannot keep a layer in `{}`", dir.display())]
-    Spool { dir: PathBuf, #[source] source: io::Error },
+    Spool {
+        dir: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("cannot compress a layer")]
     Compress(#[source] io::Error),
     #[error("stopped, since another layer failed")]
@@ -54,6 +62,9 @@ impl Error {
 
 /// A hint for a full disk.
 pub(crate) fn room(error: &io::Error) -> Option<String> {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
-        .then(|| "make room there, or let TMPDIR or `-o` point to a file system with more".into())
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+    )
+    .then(|| "make room there, or let TMPDIR or `-o` point to a file system with more".into())
 }

@@ -88,7 +88,10 @@ pub fn build(
     progress: &dyn Progress,
     done: &(dyn Fn(&Arc<Layer>) -> bool + Sync),
 ) -> Result<Layers, Error> {
-    progress.report(Event::Layers { count: sources.len(), bytes: sources.iter().map(Source::weight).sum() });
+    progress.report(Event::Layers {
+        count: sources.len(),
+        bytes: sources.iter().map(Source::weight).sum(),
+    });
     // The largest first, so that none is left to the end alone.
     let mut order: Vec<usize> = (0..sources.len()).collect();
     order.sort_by_key(|&index| std::cmp::Reverse(sources[index].weight()));

@@ -17,7 +17,8 @@ pub fn write_layout(
     progress: &dyn Progress,
 ) -> Result<(), OutputError> {
     let occupied = check(target)?;
-    let beside = tempfile::Builder::new().tempdir_in(parent(target)).map_err(OutputError::write(target))?;
+    let beside =
+        tempfile::Builder::new().tempdir_in(parent(target)).map_err(OutputError::write(target))?;
     let new = beside.path().join("new");
     let blobs = new.join("blobs/sha256");
     fs::create_dir_all(&blobs).map_err(OutputError::write(target))?;
@@ -42,7 +43,11 @@ pub fn check(target: &Path) -> Result<bool, OutputError> {
         Err(error) => Err(OutputError::write(target)(error)),
         Ok(mut entries) => {
             let layout = target.join("oci-layout").is_file() && target.join("index.json").is_file();
-            if layout || entries.next().is_none() { Ok(true) } else { Err(OutputError::Occupied(target.into())) }
+            if layout || entries.next().is_none() {
+                Ok(true)
+            } else {
+                Err(OutputError::Occupied(target.into()))
+            }
         }
     }
 }

@@ -140,7 +140,9 @@ impl MachineError {
             Self::Foreign { found, .. } => {
                 format!("if the image is meant to run there, say so: `--arch {found}`")
             }
-            Self::NotWanted { .. } => "build the roots for that machine, or leave `--arch` out".into(),
+            Self::NotWanted { .. } => {
+                "build the roots for that machine, or leave `--arch` out".into()
+            }
         }
     }
 }
@@ -162,7 +164,11 @@ impl Machines {
 
     /// The machine that the image is for: `wanted` if said, else that of its programs, else the
     /// host's.
-    pub fn decide(&self, wanted: Option<&Machine>, host: &Machine) -> Result<Machine, MachineError> {
+    pub fn decide(
+        &self,
+        wanted: Option<&Machine>,
+        host: &Machine,
+    ) -> Result<Machine, MachineError> {
         if let Some(wanted) = wanted {
             return if self.0.is_empty() || self.0.contains_key(wanted) {
                 Ok(wanted.clone())
@@ -225,11 +231,14 @@ mod tests {
 
     #[test]
     fn one_machine_must_be_the_hosts_or_said() {
-        let (amd64, arm64): (Machine, Machine) = ("amd64".parse().unwrap(), "aarch64".parse().unwrap());
+        let (amd64, arm64): (Machine, Machine) =
+            ("amd64".parse().unwrap(), "aarch64".parse().unwrap());
         assert_eq!(found(&[]).decide(None, &amd64), Ok(amd64.clone()));
         assert_eq!(found(&[]).decide(Some(&arm64), &amd64), Ok(arm64.clone()));
         let arm = found(&[("arm64", "b"), ("arm64", "a")]);
-        assert!(matches!(arm.decide(None, &amd64), Err(MachineError::Foreign { file, .. }) if file == "a"));
+        assert!(
+            matches!(arm.decide(None, &amd64), Err(MachineError::Foreign { file, .. }) if file == "a")
+        );
         assert_eq!(arm.decide(Some(&arm64), &amd64), Ok(arm64));
         assert!(matches!(arm.decide(Some(&amd64), &amd64), Err(MachineError::NotWanted { .. })));
         let mixed = found(&[("arm64", "a"), ("amd64", "b")]);

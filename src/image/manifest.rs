@@ -11,7 +11,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use layering::StoreDir;
 use oci_spec::image::{
-    Arch, Descriptor, HistoryBuilder, ImageConfiguration, ImageManifest, MediaType, Os, RootFsBuilder,
+    Arch, Descriptor, HistoryBuilder, ImageConfiguration, ImageManifest, MediaType, Os,
+    RootFsBuilder,
 };
 use registry::{Digest, Memory};
 use serde::Serialize;
@@ -54,7 +55,9 @@ impl Dialect {
             (Self::Oci, Compression::Gzip(_)) => "application/vnd.oci.image.layer.v1.tar+gzip",
             (_, Compression::Zstd(_)) => "application/vnd.oci.image.layer.v1.tar+zstd",
             (Self::Docker, Compression::None) => "application/vnd.docker.image.rootfs.diff.tar",
-            (Self::Docker, Compression::Gzip(_)) => "application/vnd.docker.image.rootfs.diff.tar.gzip",
+            (Self::Docker, Compression::Gzip(_)) => {
+                "application/vnd.docker.image.rootfs.diff.tar.gzip"
+            }
         }
     }
 }
@@ -115,7 +118,8 @@ pub(crate) fn canonical<T: Serialize>(value: &T) -> Vec<u8> {
 fn configuration(layers: &[Arc<Layer>], description: &Description) -> Value {
     let created = description.created.to_string();
     let history = layers.iter().map(|layer| {
-        let names: Vec<String> = layer.paths.iter().map(|path| description.store_dir.join(path)).collect();
+        let names: Vec<String> =
+            layer.paths.iter().map(|path| description.store_dir.join(path)).collect();
         let comment = match names.is_empty() {
             true => "files outside the store".into(),
             false => format!("store paths: {}", Value::from(names)),
@@ -147,7 +151,8 @@ fn configuration(layers: &[Arc<Layer>], description: &Description) -> Value {
 fn manifest(layers: &[Arc<Layer>], config: &Memory, description: &Description) -> ImageManifest {
     let dialect = description.dialect;
     let describe = |media_type: &str, blob: &dyn registry::Blob| {
-        let digest: oci_spec::image::Digest = blob.digest().to_string().parse().expect("both speak sha256");
+        let digest: oci_spec::image::Digest =
+            blob.digest().to_string().parse().expect("both speak sha256");
         Descriptor::new(MediaType::from(media_type), blob.size(), digest)
     };
     let layers = layers.iter().map(|layer| describe(dialect.layer(layer.compression), &**layer));

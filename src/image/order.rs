@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use layering::{Plan, StorePath};
 
+use super::Error;
 use super::config::RunConfig;
 use super::defaults::{self, ImageRoot};
 use super::layer::Layers;
@@ -13,7 +14,6 @@ use super::manifest::{Description, Dialect, Image};
 use super::root_files::{RootFiles, User};
 use super::source::{Source, store_layer};
 use super::view::View;
-use super::Error;
 use crate::closure::{Closure, PathInfo};
 
 /// Everything that decides what an image is.
@@ -52,7 +52,8 @@ impl Order {
             (store.real_path(path), nar_size, nar_hash)
         };
         let layers = self.plan.layers().iter();
-        let mut sources: Vec<Source> = layers.map(|group| store_layer(group, store.dir(), locate)).collect();
+        let mut sources: Vec<Source> =
+            layers.map(|group| store_layer(group, store.dir(), locate)).collect();
         // Also checks the user, who may be in no file of ours.
         let entries = self.root_files.entries(&self.view())?;
         if !entries.is_empty() {
@@ -73,8 +74,12 @@ impl Order {
             None => {}
         }
         run.user = self.root_files.user.as_ref().map(User::config);
-        let paths: Vec<String> =
-            self.closure.paths.iter().map(|info| self.closure.store_dir().join(&info.path)).collect();
+        let paths: Vec<String> = self
+            .closure
+            .paths
+            .iter()
+            .map(|info| self.closure.store_dir().join(&info.path))
+            .collect();
         let mut env = defaults::environment(&view, &roots, paths.iter().map(String::as_str));
         env.extend(run.env);
         Ok(RunConfig { env, ..run })

@@ -42,7 +42,11 @@ impl Pool {
         let (jobs, taken) = mpsc::channel();
         *queue.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
         for _ in 0..threads {
-            scope.spawn(|| while let Some(job) = queue.take() { run(job) });
+            scope.spawn(|| {
+                while let Some(job) = queue.take() {
+                    run(job)
+                }
+            });
         }
         // Two blocks more than threads: one being read, one being written.
         Self { jobs, window: threads + 2 }

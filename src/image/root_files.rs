@@ -38,7 +38,9 @@ impl RootFilesError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NoSuchUser(name) => Some(format!("make the user: `--user {name}:1000:1000`, or use a number")),
+            Self::NoSuchUser(name) => {
+                Some(format!("make the user: `--user {name}:1000:1000`, or use a number"))
+            }
             Self::NoSuchGroup(_) => Some("use a number, or leave the group out".into()),
             Self::User(_) => None,
         }
@@ -59,10 +61,13 @@ impl FromStr for User {
         let parts: Vec<&str> = text.split(':').collect();
         let number = |part: &str| part.parse::<u32>().ok();
         match parts[..] {
-            [uid] if number(uid).is_some() => Ok(Self::Numeric { uid: number(uid).ok_or_else(fault)?, gid: None }),
-            [uid, gid] if number(uid).is_some() => {
-                Ok(Self::Numeric { uid: number(uid).ok_or_else(fault)?, gid: Some(number(gid).ok_or_else(fault)?) })
+            [uid] if number(uid).is_some() => {
+                Ok(Self::Numeric { uid: number(uid).ok_or_else(fault)?, gid: None })
             }
+            [uid, gid] if number(uid).is_some() => Ok(Self::Numeric {
+                uid: number(uid).ok_or_else(fault)?,
+                gid: Some(number(gid).ok_or_else(fault)?),
+            }),
             [name] if is_name(name) => Ok(Self::Named { name: name.into(), group: None }),
             [name, group] if is_name(name) && (is_name(group) || number(group).is_some()) => {
                 Ok(Self::Named { name: name.into(), group: Some(group.into()) })
@@ -82,7 +87,9 @@ impl User {
     pub fn config(&self) -> String {
         match self {
             Self::Numeric { uid, gid: None } => uid.to_string(),
-            Self::Numeric { uid, gid: Some(gid) } | Self::New { uid, gid, .. } => format!("{uid}:{gid}"),
+            Self::Numeric { uid, gid: Some(gid) } | Self::New { uid, gid, .. } => {
+                format!("{uid}:{gid}")
+            }
             Self::Named { name, group: None } => name.clone(),
             Self::Named { name, group: Some(group) } => format!("{name}:{group}"),
         }
@@ -120,7 +127,8 @@ impl RootFiles {
             tree.insert("tmp".into(), RootNode::Directory { mode: 0o1777 });
         }
         for name in LINKED {
-            let sources: Vec<String> = self.link.iter().map(|root| format!("{root}/{name}")).collect();
+            let sources: Vec<String> =
+                self.link.iter().map(|root| format!("{root}/{name}")).collect();
             link(&mut tree, view, name, &sources);
         }
         self.check_user(&tree, view)?;
@@ -128,7 +136,11 @@ impl RootFiles {
     }
 
     /// A name must be in the image's own files: a container with a user nobody knows does not start.
-    fn check_user(&self, tree: &BTreeMap<String, RootNode>, view: &View) -> Result<(), RootFilesError> {
+    fn check_user(
+        &self,
+        tree: &BTreeMap<String, RootNode>,
+        view: &View,
+    ) -> Result<(), RootFilesError> {
         let Some(User::Named { name, group }) = &self.user else { return Ok(()) };
         // Runtimes take `root` as 0 when there is no passwd.
         let known = |file, name: &str| name == "root" || lists(tree, view, file, name);
@@ -214,7 +226,19 @@ mod tests {
         assert_eq!(config("1000:100"), "1000:100");
         assert_eq!(config("app:1000:100"), "1000:100");
         assert_eq!(config("app:staff"), "app:staff");
-        for text in ["", ":", "app:", ":1", "a:b:c", "app:1:x", "1:2:3", "a/b", "-x", "99999999999", "root:0:0:0"] {
+        for text in [
+            "",
+            ":",
+            "app:",
+            ":1",
+            "a:b:c",
+            "app:1:x",
+            "1:2:3",
+            "a/b",
+            "-x",
+            "99999999999",
+            "root:0:0:0",
+        ] {
             assert!(text.parse::<User>().is_err(), "{text}");
         }
     }

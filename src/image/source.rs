@@ -1,5 +1,6 @@
 //! What a layer is made from: store paths, or a few files at the root of the image.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use layering::{Group, StorePath};
@@ -71,7 +72,7 @@ impl Source {
         let Self::Store { paths, .. } = self else { return None };
         let mut text = format!("closure2img tar {TAR_VERSION} {whiteouts:?}\n");
         for PathSource { name, nar_hash, .. } in paths {
-            text.push_str(&format!("{name} {}\n", nar_hash.as_ref()?));
+            let _ = writeln!(text, "{name} {}", nar_hash.as_ref()?);
         }
         Some(Digest::of(text.as_bytes()))
     }

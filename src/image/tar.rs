@@ -91,7 +91,14 @@ fn record(out: &mut Vec<u8>, key: &str, value: &[u8]) {
     out.push(b'\n');
 }
 
-fn ustar(out: &mut Vec<u8>, (prefix, name): (&[u8], &[u8]), mode: u32, size: u64, flag: u8, link: &[u8]) {
+fn ustar(
+    out: &mut Vec<u8>,
+    (prefix, name): (&[u8], &[u8]),
+    mode: u32,
+    size: u64,
+    flag: u8,
+    link: &[u8],
+) {
     let start = out.len();
     out.resize(start + BLOCK, 0);
     let block = &mut out[start..];
@@ -150,7 +157,8 @@ mod tests {
             let mut records = &bytes[BLOCK..BLOCK + size];
             while !records.is_empty() {
                 let space = records.iter().position(|&byte| byte == b' ').unwrap();
-                let length: usize = std::str::from_utf8(&records[..space]).unwrap().parse().unwrap();
+                let length: usize =
+                    std::str::from_utf8(&records[..space]).unwrap().parse().unwrap();
                 let (record, rest) = records.split_at(length);
                 let (b'\n', record) = record.split_last().unwrap() else { panic!("no newline") };
                 let equals = record.iter().position(|&byte| byte == b'=').unwrap();
@@ -161,7 +169,8 @@ mod tests {
         }
         let (prefix, name) = (text(&bytes[345..500]), text(&bytes[..100]));
         let ustar = if prefix.is_empty() { name.to_vec() } else { [prefix, b"/", name].concat() };
-        let size = pax.remove(&b"size"[..]).map(|size| String::from_utf8(size).unwrap().parse().unwrap());
+        let size =
+            pax.remove(&b"size"[..]).map(|size| String::from_utf8(size).unwrap().parse().unwrap());
         (
             pax.remove(&b"path"[..]).unwrap_or(ustar),
             pax.remove(&b"linkpath"[..]).unwrap_or_else(|| text(&bytes[157..257]).to_vec()),
@@ -173,7 +182,12 @@ mod tests {
     #[test]
     fn fits_ustar_where_it_can() {
         let mut out = Vec::new();
-        header(&mut out, &[&[b'd'; 155][..], b"/", &[b'n'; 100]].concat(), 0o444, Kind::File { size: 0 });
+        header(
+            &mut out,
+            &[&[b'd'; 155][..], b"/", &[b'n'; 100]].concat(),
+            0o444,
+            Kind::File { size: 0 },
+        );
         assert_eq!(out.len(), BLOCK);
         out.clear();
         header(&mut out, &[b'n'; 101], 0o444, Kind::File { size: 0 });

@@ -47,7 +47,8 @@ pub(crate) fn build(
                 stream.header(parent.as_bytes(), MODE_PARENT, tar::Kind::Directory)?;
             }
             for path in paths {
-                let mut packer = Packer::new(&mut stream, &mut machines, &mut omitted, path, whiteouts);
+                let mut packer =
+                    Packer::new(&mut stream, &mut machines, &mut omitted, path, whiteouts);
                 tree::walk(&path.real, &mut packer)?;
                 packer.check_size()?;
             }
@@ -159,7 +160,16 @@ impl<'s, 'a> Packer<'s, 'a> {
         whiteouts: Whiteouts,
     ) -> Self {
         let nar_size = NarSize::default();
-        Self { stream, machines, omitted, source, whiteouts, nar_size, omitting: 0, name: Vec::new() }
+        Self {
+            stream,
+            machines,
+            omitted,
+            source,
+            whiteouts,
+            nar_size,
+            omitting: 0,
+            name: Vec::new(),
+        }
     }
 
     /// Whether the entry goes into the layer; sets its name in the archive.

@@ -72,7 +72,13 @@ mod tests {
 
     #[test]
     fn bytes_for_people() {
-        for (bytes, text) in [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (999_999, "999.9 kB"), (2_150_900_000, "2.1 GB")] {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (999_999, "999.9 kB"),
+            (2_150_900_000, "2.1 GB"),
+        ] {
             assert_eq!(human(bytes), text);
         }
         assert_eq!(human(u64::MAX), "18446.7 PB");

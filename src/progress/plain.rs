@@ -27,18 +27,22 @@ impl State {
     /// A line for this event, if it is worth one now.
     fn line(&mut self, event: &Event<'_>) -> Option<String> {
         match *event {
-            Event::Closure { paths, nar_size } => Some(format!("closure: {paths} paths, {}", human(nar_size))),
+            Event::Closure { paths, nar_size } => {
+                Some(format!("closure: {paths} paths, {}", human(nar_size)))
+            }
             Event::Layers { count, bytes } => {
                 (self.layers, self.read) = ((0, count), (0, bytes));
                 Some(format!("building {count} layers"))
             }
             Event::LayerRead { bytes } => {
                 self.read.0 += bytes;
-                self.due().then(|| format!("built {} of {}", human(self.read.0), human(self.read.1)))
+                self.due()
+                    .then(|| format!("built {} of {}", human(self.read.0), human(self.read.1)))
             }
             Event::LayerDone { .. } => {
                 self.layers.0 += 1;
-                (self.layers.0 == self.layers.1).then(|| format!("built {} layers, {}", self.layers.1, human(self.read.0)))
+                (self.layers.0 == self.layers.1)
+                    .then(|| format!("built {} layers, {}", self.layers.1, human(self.read.0)))
             }
             Event::Write { bytes } => {
                 self.written = (0, bytes);
@@ -46,7 +50,9 @@ impl State {
             }
             Event::Written { bytes } => {
                 self.written.0 += bytes;
-                self.due().then(|| format!("wrote {} of {}", human(self.written.0), human(self.written.1)))
+                self.due().then(|| {
+                    format!("wrote {} of {}", human(self.written.0), human(self.written.1))
+                })
             }
             Event::Upload { bytes } => {
                 self.sent.1 += bytes;

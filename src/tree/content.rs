@@ -32,7 +32,8 @@ impl<'a> Content<'a> {
             Err(rustix::io::Errno::LOOP) => return Err(Error::Replaced { path: path.into() }),
             Err(errno) => return Err(Error::io("open", path)(errno.into())),
         };
-        let stat = rustix::fs::fstat(&file).map_err(|errno| Error::io("stat", path)(errno.into()))?;
+        let stat =
+            rustix::fs::fstat(&file).map_err(|errno| Error::io("stat", path)(errno.into()))?;
         if !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() {
             return Err(Error::Replaced { path: path.into() });
         }
@@ -65,7 +66,11 @@ impl<'a> Content<'a> {
         let count = self.read_file(&mut buffer[..most])?;
         let at = self.size - self.left;
         if count == 0 {
-            return Err(Error::Size { path: self.path.into(), expected: self.size, got: at.to_string() });
+            return Err(Error::Size {
+                path: self.path.into(),
+                expected: self.size,
+                got: at.to_string(),
+            });
         }
         if let Some(room) = usize::try_from(at).ok().and_then(|at| self.head.get_mut(at..)) {
             let kept = room.len().min(count);
@@ -87,7 +92,9 @@ impl<'a> Content<'a> {
         debug_assert_eq!(self.left, 0, "a visitor reads each file to its end");
         match self.read_file(&mut [0])? {
             0 => Ok(()),
-            _ => Err(Error::Size { path: self.path.into(), expected: self.size, got: "more".into() }),
+            _ => {
+                Err(Error::Size { path: self.path.into(), expected: self.size, got: "more".into() })
+            }
         }
     }
 

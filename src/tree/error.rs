@@ -8,7 +8,12 @@ use std::path::PathBuf;
 #[allow(missing_docs)]
 pub enum Error {
     #[error("cannot {action} `{}`", path.display())]
-    Io { action: &'static str, path: PathBuf, #[source] source: io::Error },
+    Io {
+        action: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("`{}` is a {kind}, which no store path can hold", path.display())]
     Kind { path: PathBuf, kind: &'static str },
     #[error("`{}` changed while it was read: it was {expected} bytes long, then {got}", path.display())]
@@ -18,7 +23,10 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { action, path, source }
     }
@@ -27,16 +35,20 @@ impl Error {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Io { source, .. } => match source.kind() {
-                io::ErrorKind::PermissionDenied => Some("run as a user who may read the whole store path"),
-                io::ErrorKind::NotFound => {
-                    Some("the store path is not whole, or was collected meanwhile: `nix-store --verify-path` it, or build it again and keep a root (`nix-build -o result`)")
+                io::ErrorKind::PermissionDenied => {
+                    Some("run as a user who may read the whole store path")
                 }
+                io::ErrorKind::NotFound => Some(
+                    "the store path is not whole, or was collected meanwhile: `nix-store --verify-path` it, or build it again and keep a root (`nix-build -o result`)",
+                ),
                 _ => None,
             },
-            Self::Kind { .. } => Some("something other than Nix put it there: remove it or restore the store path with `nix-store --repair-path`"),
-            Self::Size { .. } | Self::Replaced { .. } => {
-                Some("store paths must not change: find out what writes there, then `nix-store --repair-path`")
-            }
+            Self::Kind { .. } => Some(
+                "something other than Nix put it there: remove it or restore the store path with `nix-store --repair-path`",
+            ),
+            Self::Size { .. } | Self::Replaced { .. } => Some(
+                "store paths must not change: find out what writes there, then `nix-store --repair-path`",
+            ),
         }
     }
 }

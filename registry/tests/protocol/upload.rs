@@ -114,7 +114,8 @@ fn a_connection_that_breaks_within_a_body_is_made_again() {
 #[test]
 fn an_answer_that_comes_before_the_body_is_read_is_heard() {
     let words = r#"{"errors":[{"code":"SIZE_INVALID","message":"too big"}]}"#;
-    let server = Server::intercepting(Guard::Open, first(99, "PUT", Answer::new(413).body(words).early()));
+    let server =
+        Server::intercepting(Guard::Open, first(99, "PUT", Answer::new(413).body(words).early()));
     let error = client(&server).ensure_blob(&Memory::new(vec![7; 16 << 20]), &Silent).unwrap_err();
     assert!(error.to_string().contains("413: SIZE_INVALID: too big"), "{error:?}");
 }
