@@ -341,7 +341,12 @@ impl OciArgs {
             let text = match (self.format, name) {
                 (Format::Layout, _) | (_, None) => format!("wrote {}: {what}", output.display()),
                 (_, Some(name)) => format!(
-                    "wrote {file}: {what}\n  docker load -i {file} && docker run --rm {name}",
+                    "wrote {file}: {what}\n  {loader} load -i {file} && {loader} run --rm {name}",
+                    // Docker loads zstd only from version 23 on.
+                    loader = match self.compress {
+                        Compression::Zstd(_) => "podman",
+                        Compression::None | Compression::Gzip(_) => "docker",
+                    },
                     file = output.display(),
                     name = name.as_str(),
                 ),
