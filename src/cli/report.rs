@@ -80,6 +80,10 @@ fn hints(cause: &(dyn std::error::Error + 'static)) -> Vec<String> {
         error.hint().into_iter().collect()
     } else if let Some(error) = cause.downcast_ref::<output::OutputError>() {
         error.hint().into_iter().collect()
+    } else if let Some(registry::Error::Certificate { host, .. }) = cause.downcast_ref() {
+        vec![format!(
+            "if `{host}` has a certificate of your own authority, give its PEM file with `--ca FILE` or SSL_CERT_FILE"
+        )]
     } else if let Some(error) = cause.downcast_ref::<registry::Error>() {
         error.hint().into_iter().collect()
     } else if let Some(error) = cause.downcast_ref::<Usage>() {
