@@ -1,6 +1,6 @@
 //! `closure2img oci`: an image from the closure of the roots, written, pushed or both.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -239,15 +239,24 @@ impl OciArgs {
     fn order(&self, progress: &dyn Progress) -> anyhow::Result<Order> {
         let created = created(self.created.as_deref())?;
         let run = self.run_config()?;
-        let mut closure = self.closure.closure(false, progress)?;
-        closure.fill(false, self.closure.threads())?;
+        // Hashes make the keys of layers: an image is the same whoever knows them, a database or the files.
+        let mut closure = self.closure.closure(true, progress)?;
+        closure.fill(true, self.closure.threads())?;
+        // A root said twice, such as by its name and by `./result`, is one root.
+        let mut seen = BTreeSet::new();
+        closure.roots.retain(|root| seen.insert(root.clone()));
         let user = match (&self.user, &run.user) {
             (Some(user), _) => Some(user.clone()),
             (None, Some(text)) => Some(text.parse::<User>().map_err(image::Error::from)?),
             (None, None) => None,
         };
-        let roots = closure.roots.iter().map(|root| closure.store_dir().join(&root.path));
-        let link = if self.link_root { roots.collect() } else { Vec::new() };
+        let mut link: Vec<String> = Vec::new();
+        for root in closure.roots.iter().filter(|_| self.link_root) {
+            let name = closure.store_dir().join(&root.path);
+            if !link.contains(&name) {
+                link.push(name);
+            }
+        }
         let root_files = RootFiles { user, tmp: self.tmp, link };
         let taken = usize::from(!root_files.is_empty());
         let budget = self.layers.max_layers.less(taken).ok_or_else(|| {

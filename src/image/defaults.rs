@@ -74,8 +74,12 @@ pub fn environment<'a>(
     paths: impl IntoIterator<Item = &'a str>,
 ) -> BTreeMap<String, String> {
     let mut environment = BTreeMap::new();
-    let bins = roots.iter().map(|root| format!("{}/bin", root.name));
-    let bins: Vec<String> = bins.filter(|bin| view.is_dir(bin)).collect();
+    let mut bins: Vec<String> = Vec::new();
+    for bin in roots.iter().map(|root| format!("{}/bin", root.name)) {
+        if view.is_dir(&bin) && !bins.contains(&bin) {
+            bins.push(bin);
+        }
+    }
     if !bins.is_empty() {
         environment.insert("PATH".into(), bins.join(":"));
     }
