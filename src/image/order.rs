@@ -101,7 +101,8 @@ impl Order {
 
     fn view(&self) -> View {
         let store = &self.closure.store;
-        View::new(store.dir().clone(), store.real_dir().into())
+        let paths = self.closure.paths.iter().map(|info| info.path.to_string());
+        View::new(store.dir().clone(), store.real_dir().into()).of_paths(paths)
     }
 
     fn roots(&self) -> Vec<ImageRoot> {

@@ -3,7 +3,7 @@
 //! A link in a chroot store says `/nix/store/…` and means the chroot. Following it with the
 //! system's own rules would look at, or leak, the files of this machine.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -18,12 +18,20 @@ const MAX_LINKS: usize = 40;
 pub struct View {
     store_dir: StoreDir,
     real_dir: PathBuf,
+    /// Base names of the store paths that are in the image, if that is known.
+    present: Option<BTreeSet<String>>,
 }
 
 impl View {
     /// Names below `store_dir` are found in `real_dir`.
     pub fn new(store_dir: StoreDir, real_dir: PathBuf) -> Self {
-        Self { store_dir, real_dir }
+        Self { store_dir, real_dir, present: None }
+    }
+
+    /// The view of an image with these store paths, by their base names, and no others.
+    #[must_use]
+    pub fn of_paths(self, paths: impl IntoIterator<Item = String>) -> Self {
+        Self { present: Some(paths.into_iter().collect()), ..self }
     }
 
     /// Where the file called `name` is, all links followed; `None` if there is none or if a link
@@ -40,6 +48,9 @@ impl View {
                     continue;
                 }
                 _ => done.push(part),
+            }
+            if self.present.as_ref().is_some_and(|present| !present.contains(&done[0])) {
+                return None;
             }
             let here = self.place(&done);
             if !fs::symlink_metadata(&here).ok()?.is_symlink() {
