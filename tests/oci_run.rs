@@ -14,6 +14,7 @@ use support::image::Layout;
 use support::nix::{self, APP_SAYS};
 use support::outcome::Outcome;
 use support::podman::Podman;
+use support::scan_store::ScanStore;
 use support::temp_dir;
 use support::tool::binary;
 use support::tree::assert_same_tree;
@@ -183,6 +184,38 @@ fn an_archive_is_a_layout_in_a_tar() {
     for file in ["index.json", "oci-layout"] {
         assert_same_tree(&unpacked.join(file), &layout.join(file));
     }
+}
+
+#[test]
+fn docker_loads_as_many_layers_as_it_can() {
+    peer!("docker", "dockerd", "podman", "runc");
+    let dir = temp_dir();
+    // Each path refers to the next, so that all are in the closure of the first.
+    let store = ScanStore::new(&dir.path().join("store"));
+    for number in 0..130 {
+        store.file(
+            &format!("path-{number:03}"),
+            ScanStore::path(&format!("path-{:03}", number + 1)),
+        );
+    }
+    let make = |layers: &str| {
+        let mut tool = binary();
+        tool.arg("oci").arg(ScanStore::path("path-000")).arg("--store").arg(store.dir());
+        let archive = dir.path().join(format!("{layers}.tar"));
+        tool.args(["--max-layers", layers, "--tmp", "--tag=many:1", "-o"]).arg(&archive);
+        (Outcome::of(&mut tool).success(), archive)
+    };
+    let (quiet, archive) = make("125");
+    assert!(!quiet.errors().contains("125 layers, and"), "{}", quiet.errors());
+    let docker = Dockerd::start();
+    docker.docker(load(&archive)).success();
+    let layers = ["image", "inspect", "--format={{len .RootFS.Layers}}", "many:1"];
+    docker.docker(layers).success().prints("125\n");
+    let (warned, archive) = make("127");
+    warned.complains("docker loads and pulls at most 125 layers, and this image has 127");
+    let podman = Podman::new();
+    podman.podman(load(&archive)).success();
+    podman.podman(layers).success().prints("127\n");
 }
 
 /// The store that ships with the source, unpacked, and the image that `scripts/demo` makes of it.

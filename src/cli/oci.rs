@@ -132,6 +132,9 @@ pub(crate) struct OciArgs {
     cmd: Vec<String>,
 }
 
+/// Docker's `maxLayerDepth`: a container's own two layers come on top, and some storage drivers end at 127.
+const DOCKER_LAYERS: usize = 125;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// One tar for docker load, podman load, skopeo and containerd
@@ -174,6 +177,13 @@ pub(crate) fn run(args: &OciArgs) -> anyhow::Result<()> {
         });
     }
     let image = order.image(layers, run)?;
+    if image.layers.len() > DOCKER_LAYERS {
+        let text = format!(
+            "docker loads and pulls at most {DOCKER_LAYERS} layers, and this image has {}; podman takes it",
+            image.layers.len()
+        );
+        progress.report(Event::Warning { text: &text });
+    }
     let name = args
         .tag
         .clone()
