@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
+use support::containerd::Containerd;
 use support::copy::{skopeo, unpack};
 use support::dockerd::Dockerd;
 use support::image::Layout;
@@ -111,6 +112,30 @@ fn podman_runs_what_it_loads_in_every_form() {
         assert_eq!(made["image_id"], id.text(), "{form}");
         podman.podman(run("app:1", &[])).success().prints(&said());
         podman.podman(["image", "rm", "app:1"]).success();
+    }
+}
+
+#[test]
+fn containerd_runs_what_it_imports_in_every_form() {
+    peer!("containerd", "ctr", "nix-build", "runc");
+    let dir = temp_dir();
+    let containerd = Containerd::start();
+    // The snapshotter that works on every file system.
+    let native = "--snapshotter=native";
+    let forms = [("archive", "gzip"), ("archive", "none"), ("archive", "zstd"), ("docker", "gzip")];
+    for (format, compress) in forms {
+        let archive = dir.path().join("app.tar");
+        let flags = ["--format", format, "--compress", compress, "--tag", "team/app:1.0"];
+        let made = make(&archive, &flags);
+        let import = ["images".as_ref(), "import".as_ref(), native.as_ref(), archive.as_os_str()];
+        containerd.ctr(import).success();
+        let name = "docker.io/team/app:1.0";
+        let listed = containerd.ctr(["images", "list", &format!("name=={name}")]).success();
+        // Of Docker's own archives containerd makes manifests itself.
+        let digest = made["digest"].as_str().expect("a digest");
+        assert_eq!(listed.text().contains(digest), format == "archive", "{}", listed.text());
+        containerd.ctr(["run", native, "--rm", name, "app"]).success().prints(&said());
+        containerd.ctr(["images", "remove", name]).success();
     }
 }
 

@@ -21,6 +21,7 @@
 #[macro_use]
 pub mod peer;
 
+pub mod containerd;
 pub mod copy;
 pub mod dockerd;
 pub mod handmade;

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Peers that work for root only, at least in the way in which we start them.
-const ROOT_PEERS: [&str; 3] = ["dockerd", "nix-build", "podman"];
+const ROOT_PEERS: [&str; 4] = ["containerd", "dockerd", "nix-build", "podman"];
 
 /// Ends the test early unless all the programs are there. With `CI` set it panics instead.
 #[macro_export]
