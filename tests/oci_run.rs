@@ -3,9 +3,9 @@
 
 mod support;
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
 
 use serde_json::Value;
 use support::containerd::Containerd;
@@ -241,50 +241,4 @@ fn docker_loads_as_many_layers_as_it_can() {
     let podman = Podman::new();
     podman.podman(load(&archive)).success();
     podman.podman(layers).success().prints("127\n");
-}
-
-/// The store that ships with the source, unpacked, and the image that `scripts/demo` makes of it.
-fn demo(dir: &Path) -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut tar = Command::new(support::peer::program("tar"));
-    let fixture = File::open(source.join("fixtures/demo-store.tar.gz")).expect("the demo store");
-    Outcome::of(tar.args(["-xz", "-C"]).arg(dir).stdin(fixture)).success();
-    let archive = dir.join("hello.tar");
-    let mut tool = binary();
-    tool.arg("oci").arg(dir.join("store/result")).arg("--store").arg(dir.join("store"));
-    tool.args(["--exec", "bin/hello", "--tag", "demo:1", "-o"]).arg(&archive);
-    Outcome::of(tool.args(["--", "from", "closure2img"])).success();
-    archive
-}
-
-#[test]
-fn the_demo_runs_in_docker() {
-    peer!("docker", "dockerd", "tar");
-    let dir = temp_dir();
-    let archive = demo(dir.path());
-    let docker = Dockerd::start();
-    docker.docker(load(&archive)).success();
-    greets(&docker.docker(["run", "--rm", "--network", "none", "demo:1"]));
-}
-
-#[test]
-fn the_demo_runs_in_podman() {
-    peer!("podman", "runc", "tar");
-    let dir = temp_dir();
-    let archive = demo(dir.path());
-    let podman = Podman::new();
-    podman.podman(load(&archive)).success();
-    greets(&podman.podman(["run", "--rm", "--network", "none", "demo:1"]));
-}
-
-/// The program found its greeting in another store path, and its arguments.
-#[track_caller]
-fn greets(said: &Outcome) {
-    let said = said.clone().success();
-    let lines: Vec<&str> = said.text().lines().collect();
-    let called = lines.iter().find(|line| line.starts_with("called as: "));
-    assert!(called.is_some_and(|line| line.ends_with("/bin/hello from closure2img")), "{lines:?}");
-    let greeting =
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/demo/demo.nix"));
-    assert!(greeting.expect("the demo's source").contains(lines[0]), "{lines:?}");
 }
