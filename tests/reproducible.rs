@@ -1,34 +1,23 @@
-//! The same store paths and options give the same bytes: on any number of threads, in any environment, from any copy of
-//! the store, whatever its inodes, and whoever knows the references.
+//! The same store paths and options give the same bytes: on any number of threads, in any environment, with options in
+//! any order, and at any time but the one asked for.
 
 mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use data_encoding::HEXLOWER;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
-use support::image::Layout;
+use support::image::{Layout, archive_digest as digest};
 use support::nix;
 use support::outcome::Outcome;
+use support::scan_store::ScanStore;
 use support::temp_dir;
 use support::tool::binary;
 
 const COMPRESSIONS: [&str; 4] = ["gzip", "gzip:1", "zstd", "none"];
-
-/// Writes the archive of the command, as prepared, to a file; answers the digest of all its bytes.
-#[track_caller]
-fn digest(tool: &mut Command) -> String {
-    let dir = temp_dir();
-    let archive = dir.path().join("image.tar");
-    Outcome::of(tool.arg("-o").arg(&archive)).success();
-    HEXLOWER.encode(&Sha256::digest(fs::read(archive).expect("reading an archive")))
-}
 
 /// `closure2img oci ROOT FLAG…`, as a command to add to.
 fn oci(root: impl AsRef<Path>, flags: &[&str]) -> Command {
@@ -50,6 +39,38 @@ fn threads_do_not_show() {
                 assert_eq!(got, expected, "{compress}, {layers} layers, {threads} threads");
             }
         }
+    }
+}
+
+/// Text that compresses to about half, the same each time.
+fn text(bytes: usize, mut seed: u32) -> Vec<u8> {
+    let next = || {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        b"abcdefgh ijklmn\n"[(seed >> 28) as usize]
+    };
+    std::iter::repeat_with(next).take(bytes).collect()
+}
+
+#[test]
+fn threads_that_share_a_layer_do_not_show() {
+    let dir = temp_dir();
+    let store = ScanStore::new(dir.path());
+    // Larger than the blocks that are compressed at a time, and many small ones.
+    store.file("large/file", text(9 << 20, 1));
+    for number in 0..20 {
+        let next = ScanStore::path(&format!("small-{}", number + 1));
+        store.file(&format!("small-{number}/next"), next);
+        store.file(&format!("small-{number}/text"), text(40_000 * number, 2));
+    }
+    store.file("small-20", ScanStore::path("large"));
+    for compress in ["gzip", "zstd"] {
+        let mut results = BTreeMap::new();
+        for threads in ["1", "2", "8", "8", "8"] {
+            let flags = ["--compress", compress, "--max-layers=9", "--threads", threads];
+            let got = digest(oci(store.real("small-0"), &flags).arg("--store").arg(store.dir()));
+            results.insert(got, threads);
+        }
+        assert_eq!(results.len(), 1, "{compress}: {results:?}");
     }
 }
 
@@ -81,120 +102,6 @@ fn the_environment_does_not_show() {
             assert_eq!(digest(&mut other), expected, "{compress}, {umask}, {zone}, {locale}");
         }
     }
-}
-
-/// Copies a tree, each folder's entries in reverse order of their names, so that the file system lists them otherwise.
-fn copy_reversed(from: &Path, to: &Path) {
-    let meta = fs::symlink_metadata(from).expect("looking at a file");
-    if meta.is_symlink() {
-        return symlink(fs::read_link(from).expect("reading a link"), to).expect("making a link");
-    }
-    if meta.is_file() {
-        fs::copy(from, to).expect("copying a file");
-        return;
-    }
-    fs::create_dir(to).expect("creating a folder");
-    let entries = fs::read_dir(from).expect("listing a folder");
-    let mut names: Vec<_> = entries.map(|entry| entry.expect("listing").file_name()).collect();
-    names.sort();
-    for name in names.iter().rev() {
-        copy_reversed(&from.join(name), &to.join(name));
-    }
-    fs::set_permissions(to, meta.permissions()).expect("setting a mode");
-}
-
-/// All regular files below a folder.
-fn files(dir: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(dir).expect("listing a folder") {
-        let entry = entry.expect("listing a folder");
-        match entry.file_type().expect("a type") {
-            kind if kind.is_dir() => files(&entry.path(), found),
-            kind if kind.is_file() => found.push(entry.path()),
-            _ => {}
-        }
-    }
-}
-
-/// Links equal files to each other, as `nix-store --optimise` does; answers how many.
-fn link_equal_files(store: &Path) -> usize {
-    let (mut all, mut links) = (Vec::new(), 0);
-    files(store, &mut all);
-    let mut first: BTreeMap<(u32, Vec<u8>), PathBuf> = BTreeMap::new();
-    for file in all {
-        let mode = file.metadata().expect("looking at a file").mode();
-        let content = fs::read(&file).expect("reading a file");
-        if let Some(original) = first.get(&(mode, content.clone())) {
-            fs::remove_file(&file).and_then(|()| fs::hard_link(original, &file)).expect("linking");
-            links += 1;
-        } else {
-            first.insert((mode, content), file);
-        }
-    }
-    links
-}
-
-#[test]
-fn copies_of_the_store_do_not_show() {
-    peer!("nix-build");
-    let dir = temp_dir();
-    let top = &nix::store().top;
-    let [copy, linked, reversed, bare, loose] =
-        ["copy", "linked", "reversed", "bare", "loose"].map(|name| dir.path().join(name));
-    nix::copy_to_chroot_store(&[top], &copy);
-    copy_reversed(&copy, &reversed);
-    copy_reversed(&copy, &linked);
-    assert!(link_equal_files(&linked.join("nix/store")) > 10);
-    // Without a database: references, sizes and hashes come from the files.
-    copy_reversed(&copy, &bare);
-    fs::remove_dir_all(bare.join("nix/var")).expect("removing the database");
-    // Times and most mode bits are not the content's.
-    copy_reversed(&copy, &loose);
-    let mut all = Vec::new();
-    files(&loose.join("nix/store"), &mut all);
-    for file in all {
-        let mode = file.metadata().expect("looking at a file").mode();
-        let mode = if mode & 0o100 == 0 { 0o640 } else { 0o770 };
-        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).expect("setting a mode");
-        let file = fs::File::options().append(true).open(&file).expect("opening a file");
-        file.set_modified(SystemTime::now()).expect("setting a time");
-    }
-    for compress in COMPRESSIONS {
-        let flags = ["--compress", compress, "--max-layers=4"];
-        let expected = digest(&mut oci(top, &flags));
-        for store in [&copy, &linked, &reversed, &bare, &loose] {
-            let got = digest(oci(top, &flags).arg("--store").arg(store));
-            assert_eq!(got, expected, "{}, {compress}", store.display());
-        }
-        assert_eq!(digest(oci(top, &flags).arg("--references=scan")), expected, "{compress}");
-    }
-}
-
-#[test]
-fn ways_to_name_the_root_do_not_show() {
-    peer!("nix-build");
-    let dir = temp_dir();
-    let app = &nix::store().app;
-    let link = |name: &str, target: &Path| {
-        let link = dir.path().join(name);
-        symlink(target, &link).expect("making a link");
-        link
-    };
-    let result = link("result", app);
-    // A profile is a link to one of its generations, which is a link to the store.
-    let generation = link("profile-7-link", app);
-    let profile = link("profile", Path::new("profile-7-link"));
-    let expected = digest(&mut oci(app, &[]));
-    let slash = app.join("");
-    for root in [&result, &generation, &profile, &slash, &app.join("bin/app")] {
-        assert_eq!(digest(&mut oci(root, &[])), expected, "{}", root.display());
-    }
-    for flag in ["--link-root", "--tmp"] {
-        let twice = digest(oci(app, &[flag]).arg(&result));
-        assert_eq!(twice, digest(&mut oci(app, &[flag])), "the same root twice, {flag}");
-    }
-    let mut here = binary();
-    here.arg("oci").current_dir(dir.path());
-    assert_eq!(digest(&mut here), expected, "./result, unsaid");
 }
 
 #[test]

@@ -11,6 +11,15 @@ use sha2::{Digest, Sha256};
 use super::outcome::Outcome;
 use super::peer::program;
 
+/// Runs the tool with `-o`; answers the digest of all bytes of the archive that it writes.
+#[track_caller]
+pub fn archive_digest(tool: &mut Command) -> String {
+    let dir = super::temp_dir();
+    let archive = dir.path().join("image.tar");
+    Outcome::of(tool.arg("-o").arg(&archive)).success();
+    HEXLOWER.encode(&Sha256::digest(fs::read(archive).expect("reading an archive")))
+}
+
 /// An OCI image layout with one image: a folder, or an archive unpacked.
 pub struct Layout {
     dir: PathBuf,
