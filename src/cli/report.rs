@@ -37,7 +37,9 @@ pub(crate) fn fail(error: &anyhow::Error) -> ExitCode {
     let broken_pipe = |cause: &(dyn std::error::Error + 'static)| {
         cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
     };
-    if error.chain().any(broken_pipe) && !error.chain().any(<dyn std::error::Error>::is::<registry::Error>) {
+    if error.chain().any(broken_pipe)
+        && !error.chain().any(<dyn std::error::Error>::is::<registry::Error>)
+    {
         return ExitCode::SUCCESS;
     }
     // A closed stderr is no reason to fail in another way.

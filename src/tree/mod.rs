@@ -13,4 +13,4 @@ mod walk;
 pub use content::{Content, HEAD_LEN};
 pub use error::Error;
 pub use nar_size::NarSize;
-pub use walk::{Visitor, walk};
+pub use walk::{RegularFile, Visitor, Walker};
