@@ -91,12 +91,12 @@ impl Query {
     /// The closure of the roots.
     pub fn closure(&self) -> Result<Closure, Error> {
         match &self.graph {
-            Some(file) => self.from_graph(file),
-            None => self.from_store(),
+            Some(file) => self.graph_closure(file),
+            None => self.store_closure(),
         }
     }
 
-    fn from_graph(&self, file: &Path) -> Result<Closure, Error> {
+    fn graph_closure(&self, file: &Path) -> Result<Closure, Error> {
         let GraphFile { store_dir, paths } = self.read(file)?;
         let store = Store::called(&self.location, store_dir);
         let mut roots = self.resolve(&store)?;
@@ -109,7 +109,7 @@ impl Query {
         Ok(Closure { store, roots, paths, notes: Vec::new() })
     }
 
-    fn from_store(&self) -> Result<Closure, Error> {
+    fn store_closure(&self) -> Result<Closure, Error> {
         if self.roots.is_empty() {
             return Err(Error::NoRoot);
         }
@@ -131,7 +131,7 @@ impl Query {
                 ));
                 scan()?
             }
-            ReferencesFrom::File(file) => self.from_file(file, &store, &roots)?,
+            ReferencesFrom::File(file) => self.file_paths(file, &store, &roots)?,
         };
         let mut closure = Closure { store, roots, paths, notes };
         closure.fill(self.with_hashes, self.threads)?;
@@ -140,7 +140,7 @@ impl Query {
     }
 
     /// References from a file; sizes and hashes too as far as it has them, else from the database.
-    fn from_file(
+    fn file_paths(
         &self,
         file: &Path,
         store: &Store,

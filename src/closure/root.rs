@@ -81,8 +81,8 @@ impl Root {
         let absolute = std::path::absolute(typed)
             .map_err(|source| RootError::Io { path: typed.into(), source })?;
         let root = Walk::new(store, typed, &absolute).run()?;
-        // Whether a name ends in `.drv` is also how Nix tells a derivation.
-        if root.path.name().ends_with(".drv") {
+        // The name is also how Nix tells a derivation.
+        if let Some((_, "drv")) = root.path.name().rsplit_once('.') {
             return Err(RootError::Derivation { typed: typed.into(), path: root.path });
         }
         Ok(root)
@@ -116,10 +116,10 @@ impl<'a> Walk<'a> {
     fn run(mut self) -> Result<Root, RootError> {
         let mut links = 0;
         loop {
-            if let Some(inside) = self.in_store() {
-                if let Some(root) = self.root(inside)? {
-                    return Ok(root);
-                }
+            if let Some(inside) = self.in_store()
+                && let Some(root) = self.root(inside)?
+            {
+                return Ok(root);
             }
             let Some(name) = self.ahead.pop_front() else {
                 return Err(RootError::Outside {

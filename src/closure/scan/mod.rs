@@ -48,13 +48,12 @@ impl ScanError {
             Self::Walk(WalkError::Changed { .. }) => {
                 vec!["nothing may write to a path of the store; run `nix-store --verify --check-contents`".into()]
             }
-            Self::Walk(WalkError::Kind { .. }) => Vec::new(),
             Self::Walk(WalkError::Io { source, .. })
                 if source.kind() == io::ErrorKind::PermissionDenied =>
             {
                 vec!["run as a user who may read the whole store".into()]
             }
-            Self::Walk(WalkError::Io { .. }) => Vec::new(),
+            Self::Walk(WalkError::Kind { .. } | WalkError::Io { .. }) => Vec::new(),
         }
     }
 }
@@ -75,12 +74,13 @@ impl Candidates {
             let Some(Ok(path)) = entry.file_name().to_str().map(str::parse::<StorePath>) else {
                 continue;
             };
-            let lock =
+            let empty =
                 || entry.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0);
-            if path.name().ends_with(".drv") || (path.name().ends_with(".lock") && lock()) {
-                continue;
+            match path.name().rsplit_once('.') {
+                Some((_, "drv")) => {}
+                Some((_, "lock")) if empty() => {}
+                _ => paths.push(path),
             }
-            paths.push(path);
         }
         Ok(Self::new(paths))
     }
@@ -95,7 +95,7 @@ pub fn closure(
 ) -> Result<Vec<PathInfo>, ScanError> {
     for root in roots {
         let path = store.real_path(root);
-        if !path.symlink_metadata().is_ok() {
+        if path.symlink_metadata().is_err() {
             return Err(ScanError::Missing { path });
         }
     }
