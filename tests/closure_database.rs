@@ -125,7 +125,7 @@ impl Fixture {
             };
             let modified = (metadata.mtime(), metadata.mtime_nsec());
             let changed = (metadata.ctime(), metadata.ctime_nsec());
-            // Root's `SQLite` gives a hot journal the owner that it has.
+            // As root, `SQLite` gives a hot journal the owner that it has.
             let changed = Some(changed).filter(|_| !path.ends_with("db.sqlite-journal"));
             let (inode, size, mode) = (metadata.ino(), metadata.size(), metadata.mode());
             (path, format!("{inode} {size} {mode:o} {modified:?} {changed:?} {content:02x?}"))

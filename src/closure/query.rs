@@ -135,7 +135,6 @@ impl Query {
         };
         let mut closure = Closure { store, roots, paths, notes };
         closure.fill(self.with_hashes, self.threads)?;
-        closure.graph()?;
         Ok(closure)
     }
 

@@ -10,7 +10,7 @@
 //! | none or empty    | any      | [`quiet`]: immutable; valid if no file changed meanwhile          |
 //! | some             | readable | [`shared`]: with the writers' `-shm`, which is not written to     |
 //! | some             | not      | [`copied`]: a private copy of both files; valid if none changed   |
-//! | some             | root     | the other way round; see [`with_log`]                             |
+//! | some             | writable | the other way round; see [`with_log`]                             |
 //! | unreadable       | any      | an error: there may be entries that cannot be seen                |
 //! | not in WAL mode  |          | [`rollback`]: plain, waits for writers                            |
 //!
@@ -27,6 +27,7 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rustix::fs::{Access, AtFlags, CWD};
 
 use super::DatabaseError;
 
@@ -67,13 +68,17 @@ pub(super) fn read<T>(
     Err(DatabaseError::Busy { file: file.into(), attempts: ATTEMPTS })
 }
 
-/// There is a `-wal` with something in it. Root gets a copy first: for root, `SQLite` sets the owner
-/// of `-wal` and `-shm` whenever it opens them, which is a change even if it sets what was.
+/// There is a `-wal` with something in it.
+///
+/// Who may write to the folder gets a copy first: where `SQLite` may, it opens the `-wal` for
+/// writing, creates it if the last writer took it along just now, and, as root, sets its owner. Who
+/// may not cannot leave a trace, and is spared the copy.
 fn with_log<T>(
     file: &Path,
     query: &mut impl FnMut(&Connection) -> Result<T, DatabaseError>,
 ) -> Option<Result<T, DatabaseError>> {
-    if !rustix::process::geteuid().is_root() {
+    let folder = file.parent().unwrap_or(file);
+    if rustix::fs::accessat(CWD, folder, Access::WRITE_OK, AtFlags::EACCESS).is_err() {
         return shared(file, query).or_else(|| copied(file, query));
     }
     match copied(file, query) {

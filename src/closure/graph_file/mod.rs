@@ -134,6 +134,14 @@ mod tests {
                 "narHash":{{"algorithm":"sha256","format":"base64","hash":"{hash}"}},"ca":{{"method":"nar"}}}},
                 "{B}":{{"info":{{"references":[]}}}}}}}}"#
         );
+        let elsewhere = nested.replacen(r#"{"version""#, r#"{"storeDir":"/a/store","version""#, 1);
+        assert_eq!(parse_here(elsewhere.as_bytes()).unwrap().store_dir.as_str(), "/a/store");
+        let torn = elsewhere.replacen(r#":{"version""#, r#":{"storeDir":"/b/store","version""#, 1);
+        let error = parse_here(torn.as_bytes()).unwrap_err().to_string();
+        assert!(
+            error.ends_with("got `/b/store`, expected `/a/store`, as in the paths before"),
+            "{error}"
+        );
         let nested = parse_here(nested.as_bytes()).unwrap();
         assert_eq!((nested.store_dir.as_str(), &nested.paths), ("/nix/store", &truth.paths));
     }
