@@ -7,7 +7,7 @@ mod closure_support;
 use std::path::{Path, PathBuf};
 
 use closure_support::{TOP, fixture, tiny_root};
-use closure2img::closure::{Closure, Error, Location, Query, ReferencesFrom, json};
+use closure2img::closure::{Closure, Error, Location, PathInfo, Query, ReferencesFrom, json};
 
 fn query(root: &Path, references: ReferencesFrom) -> Query {
     Query {
@@ -35,7 +35,7 @@ fn without_origin(json: &str) -> Vec<serde_json::Value> {
 /// What a scan can know.
 fn bare(closure: &Closure) -> Vec<(String, u64, Option<String>, Vec<String>)> {
     let text = |path: &layering::StorePath| path.to_string();
-    let info = |info: &closure2img::closure::PathInfo| {
+    let info = |info: &PathInfo| {
         let references = info.references.iter().map(text).collect();
         (text(&info.path), info.nar_size, info.nar_hash.map(|hash| hash.to_string()), references)
     };
@@ -61,6 +61,22 @@ fn database_scan_and_file_agree() {
     // The old format has no sizes: they come from the database, or from the files.
     let file = ReferencesFrom::File(fixture("tiny-exportReferencesGraph.txt"));
     assert_eq!(query(root.path(), file.clone()).closure().unwrap().paths, database.paths);
+    // What a file does tell counts, and base names are of the store at hand.
+    let told =
+        expected.replace("/nix/store/", "").replace(r#""narSize":168,"#, r#""narSize":169,"#);
+    let edited = root.path().join("edited.json");
+    std::fs::write(&edited, told).unwrap();
+    let edited = query(root.path(), ReferencesFrom::File(edited)).closure().unwrap();
+    assert_eq!(edited.graph().unwrap().nodes()[1].nar_size, 169);
+    assert_eq!(
+        edited.paths[0],
+        PathInfo {
+            ultimate: true,
+            registration_time: edited.paths[0].registration_time,
+            ..database.paths[0].clone()
+        }
+    );
+
     std::fs::remove_file(root.path().join("nix/var/nix/db/db.sqlite")).unwrap();
     assert_eq!(bare(&query(root.path(), file).closure().unwrap()), bare(&database));
     let scan = query(root.path(), ReferencesFrom::Auto).closure().unwrap();
