@@ -9,6 +9,8 @@
 //!
 //! [`Query`] asks, [`Closure`] answers. Nothing here prints, and nothing writes to a store.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod database;
 mod error;
 pub mod graph_file;

@@ -90,12 +90,11 @@ impl Walker {
             };
             at.push(OsStr::from_bytes(name.to_bytes()));
             visitor.entry(name.to_bytes());
-            match self.node(directory.fd.as_fd(), &name, kind, &at, visitor)? {
-                Some(inner) => open.push(inner),
-                None => {
-                    visitor.end_entry();
-                    at.pop();
-                }
+            if let Some(inner) = self.node(directory.fd.as_fd(), &name, kind, &at, visitor)? {
+                open.push(inner);
+            } else {
+                visitor.end_entry();
+                at.pop();
             }
         }
         Ok(())

@@ -48,13 +48,12 @@ impl ScanError {
             Self::Walk(WalkError::Changed { .. }) => {
                 vec!["nothing may write to a path of the store; run `nix-store --verify --check-contents`".into()]
             }
-            Self::Walk(WalkError::Kind { .. }) => Vec::new(),
             Self::Walk(WalkError::Io { source, .. })
                 if source.kind() == io::ErrorKind::PermissionDenied =>
             {
                 vec!["run as a user who may read the whole store".into()]
             }
-            Self::Walk(WalkError::Io { .. }) => Vec::new(),
+            Self::Walk(WalkError::Kind { .. } | WalkError::Io { .. }) => Vec::new(),
         }
     }
 }
@@ -75,12 +74,13 @@ impl Candidates {
             let Some(Ok(path)) = entry.file_name().to_str().map(str::parse::<StorePath>) else {
                 continue;
             };
-            let lock =
+            let empty =
                 || entry.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0);
-            if path.name().ends_with(".drv") || (path.name().ends_with(".lock") && lock()) {
-                continue;
+            match path.name().rsplit_once('.') {
+                Some((_, "drv")) => {}
+                Some((_, "lock")) if empty() => {}
+                _ => paths.push(path),
             }
-            paths.push(path);
         }
         Ok(Self::new(paths))
     }
@@ -95,7 +95,7 @@ pub fn closure(
 ) -> Result<Vec<PathInfo>, ScanError> {
     for root in roots {
         let path = store.real_path(root);
-        if !path.symlink_metadata().is_ok() {
+        if path.symlink_metadata().is_err() {
             return Err(ScanError::Missing { path });
         }
     }
@@ -196,5 +196,77 @@ impl Visitor for Both<'_> {
 
     fn end_directory(&mut self) {
         self.nar.end_directory();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use layering::StoreDir;
+    use std::fs;
+
+    const HASHES: [&str; 4] = [
+        "00000000000000000000000000000000",
+        "11111111111111111111111111111111",
+        "22222222222222222222222222222222",
+        "33333333333333333333333333333333",
+    ];
+
+    fn path(hash: usize, name: &str) -> StorePath {
+        format!("{}-{name}", HASHES[hash]).parse().unwrap()
+    }
+
+    /// A store whose `app` mentions whatever has one of the hashes.
+    fn store(entries: &[(StorePath, &str)]) -> (tempfile::TempDir, Store) {
+        let temp = tempfile::tempdir().unwrap();
+        let store = Store::chroot(temp.path(), StoreDir::default());
+        fs::create_dir_all(store.real_dir().join(".links")).unwrap();
+        for (path, content) in entries {
+            fs::write(store.real_path(path), content).unwrap();
+        }
+        fs::create_dir(store.real_path(&path(0, "app"))).unwrap();
+        fs::write(store.real_path(&path(0, "app")).join("mentions"), HASHES.join(" ")).unwrap();
+        (temp, store)
+    }
+
+    fn scanned(store: &Store) -> Vec<StorePath> {
+        let infos = closure(store, &[path(0, "app")], false, NonZeroUsize::MIN).unwrap();
+        infos.into_iter().map(|info| info.path).collect()
+    }
+
+    #[test]
+    fn derivations_and_locks_are_no_candidates_but_lock_files_are() {
+        let (_temp, store) = store(&[
+            (path(1, "app.drv"), "Derive()"),
+            (path(2, "failed-build.lock"), ""),
+            (path(3, "Cargo.lock"), "[[package]]"),
+            (path(3, "Cargo.lock.lock"), ""),
+        ]);
+        assert_eq!(scanned(&store), [path(0, "app"), path(3, "Cargo.lock")]);
+    }
+
+    #[test]
+    fn names_and_link_targets_count_but_do_not_run_into_each_other() {
+        let (_temp, store) = store(&[(path(1, "a"), ""), (path(2, "b"), ""), (path(3, "c"), "")]);
+        let dir = store.real_path(&path(0, "app"));
+        fs::remove_file(dir.join("mentions")).unwrap();
+        fs::create_dir(dir.join(format!("x{}", HASHES[1]))).unwrap();
+        std::os::unix::fs::symlink(format!("../{}", path(2, "b")), dir.join("link")).unwrap();
+        fs::write(dir.join("y"), &HASHES[3][..16]).unwrap();
+        fs::write(dir.join("z"), &HASHES[3][16..]).unwrap();
+        assert_eq!(scanned(&store), [path(0, "app"), path(1, "a"), path(2, "b")]);
+    }
+
+    #[test]
+    fn only_what_is_unknown_is_filled_in() {
+        let (_temp, store) = store(&[(path(1, "a"), "text")]);
+        let known = PathInfo::new(path(2, "not-there"), 7, Vec::new());
+        let mut infos = [known.clone(), PathInfo::new(path(1, "a"), 0, Vec::new())];
+        fill(&store, &mut infos, false, NonZeroUsize::MIN).unwrap();
+        assert_eq!((&infos[0], infos[1].nar_size, infos[1].nar_hash), (&known, 120, None));
+        fill(&store, &mut infos[1..], true, NonZeroUsize::MIN).unwrap();
+        assert!(infos[1].nar_hash.is_some());
+        let error = fill(&store, &mut infos, true, NonZeroUsize::MIN).unwrap_err();
+        assert!(error.to_string().contains("not-there"), "{error}");
     }
 }
