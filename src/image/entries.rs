@@ -4,7 +4,7 @@
 use super::machine::Machines;
 use super::source::{PathSource, RootEntry, RootNode, Source};
 use super::{Error, Whiteouts, tar};
-use crate::tree::{NarSize, RegularFile, Visitor, Walker};
+use crate::tree::{Nar, RegularFile, Visitor, Walker};
 
 /// NAR's two kinds of files, and what it says of directories and links, as Nix sets them on disk.
 const MODE_FILE: u32 = 0o444;
@@ -59,12 +59,13 @@ pub(crate) fn pack<S: Sink>(
                     omitted: &mut omitted,
                     source: path,
                     whiteouts,
-                    nar_size: NarSize::default(),
+                    nar: Nar::new(false),
                     omitting: 0,
                     name: Vec::new(),
                 };
                 walker.walk(&path.real, &mut packer)?;
-                packer.check_size()?;
+                let (nar_size, _) = packer.nar.finish();
+                check_size(path, nar_size)?;
             }
         }
         Source::Root(entries) => {
@@ -96,7 +97,7 @@ struct Packer<'s, S> {
     omitted: &'s mut Vec<String>,
     source: &'s PathSource,
     whiteouts: Whiteouts,
-    nar_size: NarSize,
+    nar: Nar,
     /// Directories entered since one that is left out, itself included; 0 outside.
     omitting: usize,
     name: Vec<u8>,
@@ -128,16 +129,15 @@ impl<S: Sink> Packer<'_, S> {
             }
         }
     }
+}
 
-    /// Against the size that the store registered; a change is found however it came about.
-    fn check_size(&self) -> Result<(), Error> {
-        let got = self.nar_size.bytes();
-        match self.source.nar_size {
-            Some(expected) if expected != got => {
-                Err(Error::NarSize { path: format!("/{}", self.source.name), expected, got })
-            }
-            _ => Ok(()),
+/// Against the size that the store registered; a change is found however it came about.
+fn check_size(source: &PathSource, got: u64) -> Result<(), Error> {
+    match source.nar_size {
+        Some(expected) if expected != got => {
+            Err(Error::NarSize { path: format!("/{}", source.name), expected, got })
         }
+        _ => Ok(()),
     }
 }
 
@@ -145,7 +145,7 @@ impl<S: Sink> Visitor for Packer<'_, S> {
     type Error = Error;
 
     fn directory(&mut self, path: &[u8]) -> Result<(), Error> {
-        self.nar_size.directory(path);
+        self.nar.directory(path);
         if self.takes(path)? {
             return self.sink.header(&self.name, MODE_DIRECTORY, tar::Kind::Directory);
         }
@@ -154,12 +154,13 @@ impl<S: Sink> Visitor for Packer<'_, S> {
     }
 
     fn leave(&mut self) -> Result<(), Error> {
+        self.nar.leave();
         self.omitting = self.omitting.saturating_sub(1);
         Ok(())
     }
 
     fn symlink(&mut self, path: &[u8], target: &[u8]) -> Result<(), Error> {
-        self.nar_size.symlink(path, target);
+        self.nar.symlink(path, target);
         if self.takes(path)? {
             self.sink.header(&self.name, MODE_SYMLINK, tar::Kind::Symlink { target })?;
         }
@@ -169,7 +170,9 @@ impl<S: Sink> Visitor for Packer<'_, S> {
     fn file(&mut self, path: &[u8], file: RegularFile<'_>) -> Result<(), Error> {
         let (executable, size) =
             if self.takes(path)? { self.sink.file(&self.name, file)? } else { file.measure()? };
-        self.nar_size.file(path, executable, size);
+        self.nar.file(path, executable, size);
+        self.nar.count(size);
+        self.nar.end_file(size);
         Ok(())
     }
 }
