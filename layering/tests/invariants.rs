@@ -1,5 +1,7 @@
 //! What holds for every graph, budget and strategy, however odd the input.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use layering::{Budget, Graph, GraphError, Plan, Row, StorePath, Strategy, by_popularity, plan};

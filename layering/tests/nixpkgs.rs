@@ -3,6 +3,8 @@
 //! `fixtures/layering/README.md` says where the data is from. Scores are checked beside the code, in
 //! `src/popularity.rs`, since only the order is public.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
