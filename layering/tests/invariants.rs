@@ -1,6 +1,6 @@
 //! What holds for every graph, budget and strategy, however odd the input.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 

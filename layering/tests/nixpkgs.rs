@@ -3,7 +3,7 @@
 //! `fixtures/layering/README.md` says where the data is from. Scores are checked beside the code, in
 //! `src/popularity.rs`, since only the order is public.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
