@@ -48,7 +48,7 @@ impl Progress for Bars {
             Event::LayerRead { bytes } => build().inc(bytes),
             // Headers and padding come on top of what the store counts.
             Event::LayerDone { .. } => {
-                build().set_length(build().length().unwrap_or(0).max(build().position()))
+                build().set_length(build().length().unwrap_or(0).max(build().position()));
             }
             Event::Write { bytes } => write().set_length(bytes),
             Event::Written { bytes } => write().inc(bytes),
