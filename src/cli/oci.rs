@@ -13,7 +13,7 @@ use closure2img::image::{
     self, Compression, Destination, Dialect, Image, ImageName, LayerOptions, Machine, Order,
     RunConfig, Whiteouts,
 };
-use closure2img::progress::{Event, Progress, human};
+use closure2img::progress::{Event, Progress, counted, human};
 use closure2img::push::{self, Target};
 use jiff::Timestamp;
 use registry::{Authority, Blob, Client, ClientOptions, Reference};
@@ -240,6 +240,8 @@ impl OciArgs {
         let run = self.run_config()?;
         let mut closure = self.closure.closure(false, progress)?;
         closure.fill(false, self.closure.threads())?;
+        let nar_size = closure.paths.iter().map(|info| info.nar_size).sum();
+        progress.report(Event::Closure { paths: closure.paths.len(), nar_size });
         let user = match (&self.user, &run.user) {
             (Some(user), _) => Some(user.clone()),
             (None, Some(text)) => Some(text.parse::<User>().map_err(image::Error::from)?),
@@ -302,7 +304,8 @@ impl OciArgs {
         progress: &dyn Progress,
     ) -> anyhow::Result<()> {
         let size: u64 = image.layers.iter().map(|layer| layer.size).sum();
-        let what = format!("{} layers, {}, {}", image.layers.len(), human(size), image.machine);
+        let what =
+            format!("{}, {}, {}", counted(image.layers.len(), "layer"), human(size), image.machine);
         if let Some(output) =
             self.output.as_ref().filter(|output| output.as_path() != Path::new("-"))
         {
