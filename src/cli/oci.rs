@@ -11,7 +11,7 @@ use closure2img::image::config;
 use closure2img::image::root_files::{RootFiles, User};
 use closure2img::image::{
     self, Compression, Destination, Dialect, Image, ImageName, LayerOptions, Machine, Order,
-    RunConfig, Whiteouts,
+    Program, RunConfig, Whiteouts,
 };
 use closure2img::progress::{Event, Progress, counted, human};
 use closure2img::push::{self, Target};
@@ -237,7 +237,7 @@ impl OciArgs {
 
     fn order(&self, progress: &dyn Progress) -> anyhow::Result<Order> {
         let created = created(self.created.as_deref())?;
-        let run = self.run_config()?;
+        let (run, program) = self.run_config()?;
         let mut closure = self.closure.closure(false, progress)?;
         closure.fill(false, self.closure.threads())?;
         let nar_size = closure.paths.iter().map(|info| info.nar_size).sum();
@@ -262,7 +262,7 @@ impl OciArgs {
             closure,
             plan,
             root_files,
-            exec: self.exec.clone(),
+            program,
             run,
             machine: self.arch.clone(),
             created,
@@ -271,14 +271,23 @@ impl OciArgs {
         })
     }
 
-    /// The configuration file, and the flags over it.
-    fn run_config(&self) -> anyhow::Result<RunConfig> {
+    /// The configuration file and the flags over it, and who says which program is run.
+    fn run_config(&self) -> anyhow::Result<(RunConfig, Program)> {
         let base = match &self.config {
             None => RunConfig::default(),
             Some(file) => fs::read_to_string(file)
                 .map_err(anyhow::Error::from)
                 .and_then(|text| Ok(RunConfig::from_json(&text)?))
                 .with_context(|| format!("reading `{}`", file.display()))?,
+        };
+        // Without an entrypoint, the first word of the file's Cmd is a program; arguments on the
+        // command line take its place, and belong to the program of a root.
+        let configured =
+            !base.entrypoint.is_empty() || (!base.cmd.is_empty() && self.cmd.is_empty());
+        let program = match &self.exec {
+            Some(program) => Program::Named(program.clone()),
+            None if configured => Program::Configured,
+            None => Program::Guessed,
         };
         let flags = RunConfig {
             cmd: self.cmd.clone(),
@@ -292,7 +301,7 @@ impl OciArgs {
             stop_signal: self.stop_signal.clone(),
             ..RunConfig::default()
         };
-        Ok(flags.over(base))
+        Ok((flags.over(base), program))
     }
 
     /// The result for whoever goes on with it: on stdout for programs, on stderr for people.
