@@ -7,16 +7,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use closure2img::image::archive::write_archive;
 use closure2img::image::config;
-use closure2img::image::layout::{self, write_layout};
 use closure2img::image::root_files::{RootFiles, User};
 use closure2img::image::{
-    self, Compression, Dialect, Image, ImageName, LayerOptions, Machine, Order, RunConfig, Spool,
-    Whiteouts,
+    self, Compression, Destination, Dialect, Image, ImageName, LayerOptions, Machine, Order,
+    Program, RunConfig, Whiteouts,
 };
-use closure2img::output::{self, AtomicFile, OutputError};
-use closure2img::progress::{Event, Progress, human};
+use closure2img::progress::{Event, Progress, counted, human};
 use closure2img::push::{self, Target};
 use jiff::Timestamp;
 use registry::{Authority, Blob, Client, ClientOptions, Reference};
@@ -152,7 +149,7 @@ enum WhiteoutsArg {
 }
 
 pub(crate) fn run(args: &OciArgs) -> anyhow::Result<()> {
-    args.check()?;
+    let destination = args.destination()?;
     let progress = args.closure.progress();
     let progress = &*progress;
     let targets = args.targets()?;
@@ -167,9 +164,10 @@ pub(crate) fn run(args: &OciArgs) -> anyhow::Result<()> {
         },
         threads: args.closure.threads(),
     };
-    let spool = args.spool();
+    let spool = destination.spool();
     let layers = push::layers_while(&targets, progress, |done| -> anyhow::Result<_> {
-        Ok(image::build(&sources, options, &spool, progress, done)?)
+        let storage = destination.storage(order.dialect, &spool);
+        Ok(image::build(&sources, options, &storage, progress, done)?)
     })?;
     for omitted in &layers.omitted {
         progress.report(Event::Warning {
@@ -188,9 +186,7 @@ pub(crate) fn run(args: &OciArgs) -> anyhow::Result<()> {
         .tag
         .clone()
         .or_else(|| ImageName::of_store_path(order.closure.roots.first()?.path.name()));
-    if let Some(output) = &args.output {
-        args.write(&image, name.as_ref(), output, progress)?;
-    }
+    destination.write(&image, name.as_ref(), progress)?;
     let mut pushed = Vec::new();
     for target in &targets {
         pushed.push(push::finish(target, &image, progress)?);
@@ -199,23 +195,8 @@ pub(crate) fn run(args: &OciArgs) -> anyhow::Result<()> {
 }
 
 impl OciArgs {
-    /// What no single flag can know.
-    fn check(&self) -> anyhow::Result<()> {
-        let to_stdout = self.output.as_deref() == Some(Path::new("-"));
-        if self.output.is_none() && self.push.is_empty() {
-            let hint = "write a file with `-o app.tar`, or push with `--push REGISTRY/NAME:TAG`";
-            return Err(Usage::new("there is nowhere to put the image").hint(hint).into());
-        }
-        if to_stdout && (self.json || !self.push.is_empty()) {
-            return Err(Usage::new("`-o -` leaves no room on stdout for anything else").into());
-        }
-        if to_stdout && self.format == Format::Layout {
-            return Err(Usage::new("a layout is a directory and cannot go to stdout").into());
-        }
-        if to_stdout && io::stdout().is_terminal() {
-            let hint = "redirect it: `… -o - | docker load`, or name a file";
-            return Err(Usage::new("an image does not belong on a terminal").hint(hint).into());
-        }
+    /// Where the image is written, after what no single flag can know was checked.
+    fn destination(&self) -> anyhow::Result<Destination> {
         if self.format == Format::Docker && matches!(self.compress, Compression::Zstd(_)) {
             let hint = "use `--compress gzip`, or `--format archive`";
             return Err(Usage::new("Docker's own format has no zstd").hint(hint).into());
@@ -226,13 +207,31 @@ impl OciArgs {
                 .hint(hint)
                 .into());
         }
-        // Before hours of work rather than after.
-        match (&self.output, self.format) {
-            (Some(path), Format::Layout) => layout::check(path).map(drop)?,
-            (Some(path), _) if !to_stdout => drop(AtomicFile::create(path)?),
-            _ => {}
+        match &self.output {
+            None if self.push.is_empty() => {
+                let hint =
+                    "write a file with `-o app.tar`, or push with `--push REGISTRY/NAME:TAG`";
+                Err(Usage::new("there is nowhere to put the image").hint(hint).into())
+            }
+            None => Ok(Destination::Nowhere),
+            Some(path) if path.as_path() == Path::new("-") => self.stdout(),
+            Some(path) if self.format == Format::Layout => Ok(Destination::layout(path.clone())?),
+            Some(path) => Ok(Destination::file(path.clone())?),
         }
-        Ok(())
+    }
+
+    fn stdout(&self) -> anyhow::Result<Destination> {
+        if self.json || !self.push.is_empty() {
+            return Err(Usage::new("`-o -` leaves no room on stdout for anything else").into());
+        }
+        if self.format == Format::Layout {
+            return Err(Usage::new("a layout is a directory and cannot go to stdout").into());
+        }
+        if io::stdout().is_terminal() {
+            let hint = "redirect it: `… -o - | docker load`, or name a file";
+            return Err(Usage::new("an image does not belong on a terminal").hint(hint).into());
+        }
+        Ok(Destination::Stream(Box::new(io::stdout())))
     }
 
     fn targets(&self) -> anyhow::Result<Vec<Target>> {
@@ -248,13 +247,15 @@ impl OciArgs {
 
     fn order(&self, progress: &dyn Progress) -> anyhow::Result<Order> {
         let created = created(self.created.as_deref())?;
-        let run = self.run_config()?;
+        let (run, program) = self.run_config()?;
         // Hashes make the keys of layers: an image is the same whoever knows them, a database or the files.
         let mut closure = self.closure.closure(true, progress)?;
         closure.fill(true, self.closure.threads())?;
         // A root said twice, such as by its name and by `./result`, is one root.
         let mut seen = BTreeSet::new();
         closure.roots.retain(|root| seen.insert(root.clone()));
+        let nar_size = closure.paths.iter().map(|info| info.nar_size).sum();
+        progress.report(Event::Closure { paths: closure.paths.len(), nar_size });
         let user = match (&self.user, &run.user) {
             (Some(user), _) => Some(user.clone()),
             (None, Some(text)) => Some(text.parse::<User>().map_err(image::Error::from)?),
@@ -280,7 +281,7 @@ impl OciArgs {
             closure,
             plan,
             root_files,
-            exec: self.exec.clone(),
+            program,
             run,
             machine: self.arch.clone(),
             created,
@@ -289,14 +290,23 @@ impl OciArgs {
         })
     }
 
-    /// The configuration file, and the flags over it.
-    fn run_config(&self) -> anyhow::Result<RunConfig> {
+    /// The configuration file and the flags over it, and who says which program is run.
+    fn run_config(&self) -> anyhow::Result<(RunConfig, Program)> {
         let base = match &self.config {
             None => RunConfig::default(),
             Some(file) => fs::read_to_string(file)
                 .map_err(anyhow::Error::from)
                 .and_then(|text| Ok(RunConfig::from_json(&text)?))
                 .with_context(|| format!("reading `{}`", file.display()))?,
+        };
+        // Without an entrypoint, the first word of the file's Cmd is a program; arguments on the
+        // command line take its place, and belong to the program of a root.
+        let configured =
+            !base.entrypoint.is_empty() || (!base.cmd.is_empty() && self.cmd.is_empty());
+        let program = match &self.exec {
+            Some(program) => Program::Named(program.clone()),
+            None if configured => Program::Configured,
+            None => Program::Guessed,
         };
         let flags = RunConfig {
             cmd: self.cmd.clone(),
@@ -310,38 +320,7 @@ impl OciArgs {
             stop_signal: self.stop_signal.clone(),
             ..RunConfig::default()
         };
-        Ok(flags.over(base))
-    }
-
-    /// Layers rest where the output will be, as it needs the room anyway; else where TMPDIR says.
-    fn spool(&self) -> Spool {
-        match &self.output {
-            Some(path) if path.as_path() != Path::new("-") && !path.starts_with("/dev") => {
-                Spool::new(output::parent(path))
-            }
-            _ => Spool::new(std::env::temp_dir()),
-        }
-    }
-
-    fn write(
-        &self,
-        image: &Image,
-        name: Option<&ImageName>,
-        path: &Path,
-        progress: &dyn Progress,
-    ) -> anyhow::Result<()> {
-        if path == Path::new("-") {
-            let mut out = io::stdout().lock();
-            return write_archive(image, name, &mut out, progress)
-                .context("writing the image to stdout");
-        }
-        if self.format == Format::Layout {
-            return Ok(write_layout(image, name, path, progress)?);
-        }
-        let mut file = AtomicFile::create(path)?;
-        write_archive(image, name, &mut file, progress)
-            .map_err(|source| OutputError::Write { path: path.into(), source })?;
-        Ok(file.commit()?)
+        Ok((flags.over(base), program))
     }
 
     /// The result for whoever goes on with it: on stdout for programs, on stderr for people.
@@ -353,7 +332,8 @@ impl OciArgs {
         progress: &dyn Progress,
     ) -> anyhow::Result<()> {
         let size: u64 = image.layers.iter().map(|layer| layer.size).sum();
-        let what = format!("{} layers, {}, {}", image.layers.len(), human(size), image.machine);
+        let what =
+            format!("{}, {}, {}", counted(image.layers.len(), "layer"), human(size), image.machine);
         if let Some(output) =
             self.output.as_ref().filter(|output| output.as_path() != Path::new("-"))
         {

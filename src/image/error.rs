@@ -22,9 +22,13 @@ pub enum Error {
         "`{path}` cannot be in an image layer: names that begin with `.wh.` delete files there"
     )]
     Whiteout { path: String },
-    #[error("cannot keep a layer in `{}`", dir.display())]
+    #[error(
+        "a store path changed after it was measured: its layer has {got} bytes or more, expected {expected}"
+    )]
+    TarSize { got: u64, expected: u64 },
+    #[error("cannot keep a layer in `{}`", place.display())]
     Spool {
-        dir: PathBuf,
+        place: PathBuf,
         #[source]
         source: io::Error,
     },
@@ -44,8 +48,8 @@ impl Error {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Tree(error) => error.hint().map(Into::into),
-            Self::NarSize { .. } => Some(
+            Self::Tree(error) => error.hint(),
+            Self::NarSize { .. } | Self::TarSize { .. } => Some(
                 "store paths must not change: find out what writes there, then `nix-store --repair-path`".into(),
             ),
             Self::Whiteout { .. } => {

@@ -24,7 +24,7 @@ pub fn write_layout(
     fs::create_dir_all(&blobs).map_err(OutputError::write(target))?;
     for (name, content) in layout_files(image, name) {
         let mut file = AtomicFile::create(&new.join(name))?;
-        content.write(&mut file, progress).map_err(OutputError::write(target))?;
+        content.copy(&mut file, progress).map_err(OutputError::write(target))?;
         file.commit()?;
     }
     let swap = || {

@@ -3,7 +3,7 @@
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::sync::OnceLock;
 
-use super::{Event, Progress};
+use super::{Event, Progress, counted};
 
 /// Bars on stderr.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl Bars {
     fn bar<'a>(&self, cell: &'a OnceLock<ProgressBar>, what: &'static str) -> &'a ProgressBar {
         cell.get_or_init(|| {
             let style = ProgressStyle::with_template(
-                "{prefix:>8} [{bar:30}] {bytes} of {total_bytes} {bytes_per_sec} {msg}",
+                "{prefix:>8} [{bar:30}] {decimal_bytes} of {decimal_total_bytes} {decimal_bytes_per_sec} {msg}",
             )
             .unwrap_or_else(|_| ProgressStyle::default_bar());
             let bar = ProgressBar::new(0).with_style(style.progress_chars("=> ")).with_prefix(what);
@@ -40,15 +40,15 @@ impl Progress for Bars {
         let write = || self.bar(&self.write, "writing");
         let send = || self.bar(&self.send, "sending");
         match event {
-            Event::Closure { paths, .. } => build().set_message(format!("{paths} paths")),
+            Event::Closure { paths, .. } => build().set_message(counted(paths, "path")),
             Event::Layers { count, bytes } => {
                 build().set_length(bytes);
-                build().set_message(format!("{count} layers"));
+                build().set_message(counted(count, "layer"));
             }
             Event::LayerRead { bytes } => build().inc(bytes),
             // Headers and padding come on top of what the store counts.
             Event::LayerDone { .. } => {
-                build().set_length(build().length().unwrap_or(0).max(build().position()))
+                build().set_length(build().length().unwrap_or(0).max(build().position()));
             }
             Event::Write { bytes } => write().set_length(bytes),
             Event::Written { bytes } => write().inc(bytes),

@@ -3,6 +3,8 @@
 mod bars;
 mod plain;
 
+use std::io::{self, Write};
+
 pub use bars::Bars;
 pub use plain::Plain;
 
@@ -42,6 +44,19 @@ pub trait Progress: Sync {
     fn report(&self, event: Event<'_>);
 }
 
+/// Writes warnings to stderr, and nothing else.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Quiet;
+
+impl Progress for Quiet {
+    fn report(&self, event: Event<'_>) {
+        if let Event::Warning { text } = event {
+            // A closed stderr must not stop the work.
+            let _ = writeln!(io::stderr().lock(), "warning: {text}");
+        }
+    }
+}
+
 /// Says nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
@@ -64,6 +79,11 @@ pub fn human(bytes: u64) -> String {
         unit += 1;
     }
     format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
+}
+
+/// A number of things for people: `1 path`, `2 paths`.
+pub fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]
