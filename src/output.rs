@@ -89,7 +89,8 @@ impl AtomicFile {
     }
 
     fn beside(target: &Path) -> io::Result<Place> {
-        let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+        // To be read as well: layers that were written into it are pushed from there.
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         match rustix::fs::open(parent(target), flags, Mode::from_raw_mode(0o666)) {
             Ok(fd) => Ok(Place::Unnamed(Arc::new(fd.into()))),
             Err(

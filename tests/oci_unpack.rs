@@ -21,13 +21,14 @@ use support::temp_dir;
 use support::tool::binary;
 use support::tree::{Compare, tree_diff};
 
-/// Makes a layout of the root's closure with the tag `1`.
+/// Makes an archive of the root's closure and unpacks it to a layout with the tag `1`.
 #[track_caller]
 fn layout(root: &Path, flags: &[&str], dir: &Path) -> Layout {
+    let archive = dir.with_extension("tar");
     let mut tool = binary();
-    tool.arg("oci").arg(root).args(["--format=layout", "--tag=app:1", "-o"]).arg(dir);
+    tool.arg("oci").arg(root).args(["--tag=app:1", "-o"]).arg(&archive);
     Outcome::of(tool.args(flags)).success();
-    Layout::at(dir)
+    Layout::unpacked(&archive, dir)
 }
 
 /// The names in a folder, sorted.
@@ -70,11 +71,15 @@ fn extract(layout: &Layout, root: &Path) {
 #[test]
 fn umoci_unpacks_the_store_as_it_is() {
     peer!("nix-build", "umoci");
-    let dir = temp_dir();
     let top = &nix::store().top;
-    layout(top, &[], &dir.path().join("layout"));
-    let root = unpack(&dir.path().join("layout"), "1", &dir.path().join("bundle"));
-    assert_is_the_store(&root, top);
+    for compress in ["gzip", "none"] {
+        let dir = temp_dir();
+        let layout = dir.path().join("layout");
+        let mut tool = binary();
+        tool.arg("oci").arg(top).args(["--compress", compress, "--format=layout", "--tag=app:1"]);
+        Outcome::of(tool.arg("-o").arg(&layout)).success();
+        assert_is_the_store(&unpack(&layout, "1", &dir.path().join("bundle")), top);
+    }
 }
 
 #[test]
@@ -94,7 +99,7 @@ fn tar_extracts_the_store_as_it_is() {
 
 #[test]
 fn compressed_layers_are_what_the_config_says() {
-    peer!("gzip", "nix-build", "zstd");
+    peer!("gzip", "nix-build", "tar", "zstd");
     for (compress, program_name, media_type) in [
         ("none", "", "application/vnd.oci.image.layer.v1.tar"),
         ("gzip:1", "gzip", "application/vnd.oci.image.layer.v1.tar+gzip"),
@@ -119,7 +124,7 @@ fn compressed_layers_are_what_the_config_says() {
 
 #[test]
 fn layers_hold_canonical_entries_only() {
-    peer!("nix-build");
+    peer!("nix-build", "tar");
     let dir = temp_dir();
     let layout = layout(&nix::store().top, &["--compress=none"], &dir.path().join("layout"));
     for layer in layout.layers() {
@@ -234,20 +239,24 @@ fn whiteout_names_are_refused() {
 
 #[test]
 fn whiteout_names_are_left_out_on_demand() {
-    peer!("umoci");
-    let dir = temp_dir();
-    let (store, root) = whiteouts(&dir.path().join("store"));
-    let image = dir.path().join("layout");
-    let mut tool = binary();
-    tool.arg("oci").arg(&root).arg("--store").arg(store.dir()).arg("-o").arg(&image);
-    tool.args(["--format=layout", "--tag=app:1", "--whiteouts=omit", "--progress=plain"]);
-    let made = Outcome::of(&mut tool).success();
-    let path = ScanStore::path("wh");
-    for name in ["lib/.wh.gone", "opaque/.wh..wh..opq", ".wh.dir", ".wh.link"] {
-        made.clone().complains(&format!("`{path}/{name}`"));
+    peer!("tar", "umoci");
+    for compress in ["gzip", "none"] {
+        let dir = temp_dir();
+        let (store, root) = whiteouts(&dir.path().join("store"));
+        let archive = dir.path().join("app.tar");
+        let mut tool = binary();
+        tool.arg("oci").arg(&root).arg("--store").arg(store.dir()).arg("-o").arg(&archive);
+        tool.args(["--tag=app:1", "--whiteouts=omit", "--compress", compress, "--progress=none"]);
+        let made = Outcome::of(&mut tool).success();
+        let path = ScanStore::path("wh");
+        for name in ["lib/.wh.gone", "opaque/.wh..wh..opq", ".wh.dir", ".wh.link"] {
+            made.clone().complains(&format!("`{path}/{name}`"));
+        }
+        let image = dir.path().join("layout");
+        Layout::unpacked(&archive, &image);
+        let unpacked = unpack(&image, "1", &dir.path().join("bundle")).join(&path[1..]);
+        assert_eq!(names(&unpacked), [".wh", "lib", "opaque", "x.wh.y"]);
+        assert_eq!(names(&unpacked.join("lib")), ["gone"]);
+        assert_eq!(names(&unpacked.join("opaque")), ["kept"]);
     }
-    let unpacked = unpack(&image, "1", &dir.path().join("bundle")).join(&path[1..]);
-    assert_eq!(names(&unpacked), [".wh", "lib", "opaque", "x.wh.y"]);
-    assert_eq!(names(&unpacked.join("lib")), ["gone"]);
-    assert_eq!(names(&unpacked.join("opaque")), ["kept"]);
 }
