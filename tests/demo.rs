@@ -42,11 +42,13 @@ fn the_commands_that_the_demo_prints_work() {
         line.split(" && ").map(|command| command.split(' ').skip(1).collect()).collect()
     };
     let docker = Dockerd::start();
-    let said = commands("docker load").into_iter().map(|args| docker.docker(args).success());
-    greets(said.last().as_ref());
+    let [load, run] = &commands("docker load")[..] else { panic!("load and run:\n{printed}") };
+    docker.docker(load).success();
+    greets(&docker.docker(run).success());
     let podman = Podman::new();
-    let said = commands("podman load").into_iter().map(|args| podman.podman(args).success());
-    greets(said.last().as_ref());
+    let [load, run] = &commands("podman load")[..] else { panic!("load and run:\n{printed}") };
+    podman.podman(load).success();
+    greets(&podman.podman(run).success());
 
     let registry = DockerRegistry::plain();
     let host = registry.host().replace("127.0.0.1", "localhost");
@@ -64,8 +66,8 @@ fn the_commands_that_the_demo_prints_work() {
 
 /// The program found its greeting in another store path.
 #[track_caller]
-fn greets(said: Option<&Outcome>) {
-    let lines: Vec<&str> = said.expect("it ran").text().lines().collect();
+fn greets(said: &Outcome) {
+    let lines: Vec<&str> = said.text().lines().collect();
     let called = lines.iter().find(|line| line.starts_with("called as: "));
     assert!(called.is_some_and(|line| line.ends_with("/bin/hello from closure2img")), "{lines:?}");
     let source = fs::read_to_string("fixtures/demo/demo.nix").expect("the demo's source");

@@ -5,7 +5,7 @@ mod support;
 
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use support::containerd::Containerd;
@@ -241,4 +241,32 @@ fn docker_loads_as_many_layers_as_it_can() {
     let podman = Podman::new();
     podman.podman(load(&archive)).success();
     podman.podman(layers).success().prints("127\n");
+}
+
+#[test]
+fn an_image_that_fails_leaves_what_was_there() {
+    peer!("nix-build");
+    for flags in
+        [&["--compress=none"][..], &["--compress=gzip"], &["--format=docker"], &["--format=layout"]]
+    {
+        let dir = temp_dir();
+        let (store, output) = (dir.path().join("store"), dir.path().join("out/app"));
+        fs::create_dir(dir.path().join("out")).expect("creating a folder");
+        make(&output, flags);
+        let before = dir.path().join("before");
+        let mut copy = Command::new("cp");
+        Outcome::of(copy.arg("-r").arg(&output).arg(&before)).success();
+
+        // What the last layer needs is not there.
+        let app = &nix::store().app;
+        nix::copy_to_chroot_store(&[app], &store);
+        let data = nix::store().data.strip_prefix("/").expect("an absolute path");
+        fs::remove_file(store.join(data).join("greeting")).expect("removing a file");
+        let mut tool = binary();
+        tool.arg("oci").arg(app).arg("--store").arg(&store).args(flags).arg("-o").arg(&output);
+        let failed = Outcome::of(&mut tool).code(1);
+        failed.complains(data.to_str().expect("ASCII")).complains("hint: ").prints("");
+        assert_same_tree(&output, &before);
+        assert_eq!(fs::read_dir(dir.path().join("out")).expect("listing").count(), 1, "{flags:?}");
+    }
 }
