@@ -59,7 +59,7 @@ impl Order {
         let locate = |path: &StorePath| {
             let info = known.get(path);
             let nar_size = info.map(|info| info.nar_size).filter(|&size| size > 0);
-            let nar_hash = info.and_then(|info| info.nar_hash.as_ref()).map(ToString::to_string);
+            let nar_hash = info.and_then(|info| info.nar_hash);
             (store.real_path(path), nar_size, nar_hash)
         };
         let layers = self.plan.layers().iter();
