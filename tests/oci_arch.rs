@@ -70,23 +70,31 @@ fn store(dir: &Path) -> ScanStore {
 }
 
 #[test]
-fn programs_of_this_machine_or_none_make_an_image_for_it() {
+fn programs_of_this_machine_make_an_image_for_it() {
     let dir = temp_dir();
     let store = store(dir.path());
     let (number, name) = host();
     store.program("native/bin/program", elf(number));
-    store.program("script/bin/script", "#!/bin/sh\n");
-    store.file("empty/file", "");
-    store.file("short/file", b"\x7fELF");
-    for path in ["native", "script", "empty", "short"] {
-        assert_eq!(architecture(&store, path, &[]), name, "{path}");
-    }
+    assert_eq!(architecture(&store, "native", &[]), name);
     // Of what runs nowhere, or anywhere, nothing can be concluded.
     let mut object = elf(RISCV64);
     object[16] = 1; // ET_REL
     store.file("native/lib/object.o", object);
     store.file("native/lib/filter.bpf", elf(BPF));
     assert_eq!(architecture(&store, "native", &[]), name);
+}
+
+#[test]
+fn without_programs_the_machine_that_makes_the_image_does_not_show() {
+    let dir = temp_dir();
+    let store = store(dir.path());
+    store.program("script/bin/script", "#!/bin/sh\n");
+    store.file("empty/file", "");
+    store.file("short/file", b"\x7fELF");
+    for path in ["script", "empty", "short"] {
+        assert_eq!(architecture(&store, path, &[]), "amd64", "{path}");
+        assert_eq!(architecture(&store, path, &["--arch=arm64"]), "arm64", "{path}");
+    }
 }
 
 #[test]

@@ -248,9 +248,8 @@ impl OciArgs {
     fn order(&self, progress: &dyn Progress) -> anyhow::Result<Order> {
         let created = created(self.created.as_deref())?;
         let (run, program) = self.run_config()?;
-        // Hashes make the keys of layers: an image is the same whoever knows them, a database or the files.
-        let mut closure = self.closure.closure(true, progress)?;
-        closure.fill(true, self.closure.threads())?;
+        let mut closure = self.closure.closure(false, progress)?;
+        closure.fill(false, self.closure.threads())?;
         // A root said twice, such as by its name and by `./result`, is one root.
         let mut seen = BTreeSet::new();
         closure.roots.retain(|root| seen.insert(root.clone()));
