@@ -42,7 +42,7 @@ impl OutputError {
                 path.join("image.tar").display()
             )),
             Self::Occupied(_) => Some("name another directory, or remove that one".into()),
-            Self::Write { source, .. } => crate::image::room(source),
+            Self::Write { path, source } => crate::image::place(parent(path), source),
         }
     }
 }

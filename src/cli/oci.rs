@@ -194,27 +194,30 @@ impl OciArgs {
         let to_stdout = self.output.as_deref() == Some(Path::new("-"));
         if self.output.is_none() && self.push.is_empty() {
             let hint = "write a file with `-o app.tar`, or push with `--push REGISTRY/NAME:TAG`";
-            return Err(Usage::new("there is nowhere to put the image").hint(hint).into());
+            return Err(Usage::new("there is nowhere to put the image", hint).into());
         }
         if to_stdout && (self.json || !self.push.is_empty()) {
-            return Err(Usage::new("`-o -` leaves no room on stdout for anything else").into());
+            let hint = "write to a file with `-o app.tar`, or leave out `--json` and `--push`";
+            let text = "`-o -` leaves no room on stdout for anything else";
+            return Err(Usage::new(text, hint).into());
         }
         if to_stdout && self.format == Format::Layout {
-            return Err(Usage::new("a layout is a directory and cannot go to stdout").into());
+            let hint = "name a directory with `-o DIR`, or use `--format archive`";
+            let text = "a layout is a directory and cannot go to stdout";
+            return Err(Usage::new(text, hint).into());
         }
         if to_stdout && io::stdout().is_terminal() {
             let hint = "redirect it: `… -o - | docker load`, or name a file";
-            return Err(Usage::new("an image does not belong on a terminal").hint(hint).into());
+            return Err(Usage::new("an image does not belong on a terminal", hint).into());
         }
         if self.format == Format::Docker && matches!(self.compress, Compression::Zstd(_)) {
             let hint = "use `--compress gzip`, or `--format archive`";
-            return Err(Usage::new("Docker's own format has no zstd").hint(hint).into());
+            return Err(Usage::new("Docker's own format has no zstd", hint).into());
         }
         if let Some(reference) = self.push.iter().find(|reference| reference.digest().is_some()) {
             let hint = format!("push to a tag: `{}:TAG`", reference.name());
-            return Err(Usage::new(format!("cannot push to the digest in `{reference}`"))
-                .hint(hint)
-                .into());
+            let text = format!("cannot push to the digest in `{reference}`");
+            return Err(Usage::new(text, hint).into());
         }
         // Before hours of work rather than after.
         match (&self.output, self.format) {
@@ -251,8 +254,11 @@ impl OciArgs {
         let root_files = RootFiles { user, tmp: self.tmp, link };
         let taken = usize::from(!root_files.is_empty());
         let budget = self.layers.max_layers.less(taken).ok_or_else(|| {
-            Usage::new("no layer is left for store paths")
-                .hint("raise `--max-layers`: one holds the files outside the store")
+            let text = format!(
+                "`--max-layers {}` leaves no layer for store paths",
+                self.layers.max_layers
+            );
+            Usage::new(text, "raise it: one layer holds the files outside the store")
         })?;
         let plan = layering::plan(&closure.graph()?, budget, self.layers.strategy);
         let annotations: BTreeMap<String, String> = self.annotation.iter().cloned().collect();
@@ -388,7 +394,8 @@ fn created(text: Option<&str>) -> anyhow::Result<Timestamp> {
         Some("now") => Timestamp::from_second(Timestamp::now().as_second()).ok(),
         Some("SOURCE_DATE_EPOCH") => {
             let value = std::env::var("SOURCE_DATE_EPOCH").map_err(|_| {
-                Usage::new("`--created SOURCE_DATE_EPOCH`, but the variable is not set")
+                let hint = "set it to seconds since 1970, as `git log -1 --format=%ct` prints them";
+                Usage::new("`--created SOURCE_DATE_EPOCH`, but the variable is not set", hint)
             })?;
             seconds(&value)
         }
@@ -396,6 +403,6 @@ fn created(text: Option<&str>) -> anyhow::Result<Timestamp> {
     };
     time.ok_or_else(|| {
         let hint = "give `now`, a time such as `2024-01-31T00:00:00Z`, or seconds since 1970";
-        Usage::new(format!("`{}` is no time", text.unwrap_or_default())).hint(hint).into()
+        Usage::new(format!("`{}` is no time", text.unwrap_or_default()), hint).into()
     })
 }

@@ -1,7 +1,8 @@
 //! How a failure is told: the error, its causes, and what to do, each on a line of its own.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use closure2img::{closure, image, output};
@@ -10,16 +11,12 @@ use closure2img::{closure, image, output};
 #[derive(Debug)]
 pub(crate) struct Usage {
     text: String,
-    hint: Option<String>,
+    hint: String,
 }
 
 impl Usage {
-    pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), hint: None }
-    }
-
-    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
+    pub(crate) fn new(text: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { text: text.into(), hint: hint.into() }
     }
 }
 
@@ -31,13 +28,27 @@ impl fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
+/// A graph file that is well-formed and of no use: there is nothing to plan or to pack.
+#[derive(Debug)]
+pub(crate) struct Nothing(pub(crate) PathBuf);
+
+impl fmt::Display for Nothing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` has no store paths, expected at least one", self.0.display())
+    }
+}
+
+impl std::error::Error for Nothing {}
+
 /// Tells of `error` on stderr; the exit code says whose fault it was.
 pub(crate) fn fail(error: &anyhow::Error) -> ExitCode {
     // Whoever reads our output, such as `head`, has had enough.
     let broken_pipe = |cause: &(dyn std::error::Error + 'static)| {
-        cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+        cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe)
     };
-    if error.chain().any(broken_pipe) && !error.chain().any(<dyn std::error::Error>::is::<registry::Error>) {
+    if error.chain().any(broken_pipe)
+        && !error.chain().any(<dyn std::error::Error>::is::<registry::Error>)
+    {
         return ExitCode::SUCCESS;
     }
     // A closed stderr is no reason to fail in another way.
@@ -63,6 +74,9 @@ fn tell(error: &anyhow::Error) -> io::Result<()> {
     }
     let mut hints: Vec<String> = error.chain().flat_map(hints).collect();
     hints.dedup();
+    if hints.is_empty() {
+        hints.extend(error.chain().find_map(hint_of_system).map(Into::into));
+    }
     if !hints.is_empty() {
         writeln!(err)?;
     }
@@ -81,8 +95,24 @@ fn hints(cause: &(dyn std::error::Error + 'static)) -> Vec<String> {
     } else if let Some(error) = cause.downcast_ref::<registry::Error>() {
         error.hint().into_iter().collect()
     } else if let Some(error) = cause.downcast_ref::<Usage>() {
-        error.hint.iter().cloned().collect()
+        vec![error.hint.clone()]
+    } else if cause.is::<Nothing>() {
+        vec!["write it with `nix path-info --json -r ROOT`, naming at least one ROOT".into()]
     } else {
         Vec::new()
     }
+}
+
+/// For failures that only the system has words for: what its kinds of errors mean to a user.
+fn hint_of_system(cause: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    Some(match cause.downcast_ref::<io::Error>()?.kind() {
+        ErrorKind::NotFound => "check the name: relative names start at the current directory",
+        ErrorKind::PermissionDenied => "run as a user who may do that, or change its mode",
+        ErrorKind::IsADirectory => "name a file",
+        ErrorKind::InvalidData => "check that it is the right file: it is not UTF-8 text",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            "make room there, or write elsewhere"
+        }
+        _ => return None,
+    })
 }

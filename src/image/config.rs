@@ -98,7 +98,12 @@ impl ConfigError {
                 let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
                 Some(format!("there are {some}{rest}"))
             }
-            _ => None,
+            Self::Json(_) | Self::Type { .. } => Some(
+                "the file is the `config` object of an image, such as `skopeo inspect --config` prints".into(),
+            ),
+            Self::KeyValue(_) | Self::Port(_) | Self::Relative { .. } => {
+                Some("write it in that form, in the file or on the command line".into())
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What can go wrong while an image is made.
 
-use std::io;
-use std::path::PathBuf;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
 
 use super::config::ConfigError;
 use super::machine::MachineError;
@@ -51,7 +51,7 @@ impl Error {
             Self::Whiteout { .. } => {
                 Some("leave such files out of the image with `--whiteouts omit`".into())
             }
-            Self::Spool { source, .. } => room(source),
+            Self::Spool { dir, source } => place(dir, source),
             Self::Machine(error) => Some(error.hint()),
             Self::Config(error) => error.hint(),
             Self::RootFiles(error) => error.hint(),
@@ -60,11 +60,18 @@ impl Error {
     }
 }
 
-/// A hint for a full disk.
-pub(crate) fn room(error: &io::Error) -> Option<String> {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
-    )
-    .then(|| "make room there, or let TMPDIR or `-o` point to a file system with more".into())
+/// A hint for when nothing can be written in `dir`.
+pub(crate) fn place(dir: &Path, error: &io::Error) -> Option<String> {
+    let dir = dir.display();
+    Some(match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            "make room there, or let TMPDIR or `-o` point to a file system with more".into()
+        }
+        ErrorKind::NotFound => format!("create the directory first: `mkdir -p {dir}`"),
+        ErrorKind::NotADirectory => format!("name a directory: `{dir}` is none"),
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            format!("write elsewhere, or run as a user who may write to `{dir}`")
+        }
+        _ => return None,
+    })
 }

@@ -33,7 +33,7 @@ pub use archive::ImageName;
 pub use compress::{Compression, UnknownCompression};
 pub use config::RunConfig;
 pub use error::Error;
-pub(crate) use error::room;
+pub(crate) use error::place;
 pub use layer::{Layer, LayerOptions, Layers, build};
 pub use machine::{Machine, MachineError, Machines, UnknownMachine};
 pub use manifest::{Description, Dialect, Image};

@@ -22,7 +22,9 @@
 pub mod peer;
 
 pub mod copy;
+pub mod demo;
 pub mod dockerd;
+pub mod fake_http;
 pub mod handmade;
 pub mod lock;
 pub mod nix;
