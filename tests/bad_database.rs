@@ -3,10 +3,11 @@
 mod support;
 
 use std::fs::{self, File};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::process::{Command, Stdio};
 
-use rusqlite::Connection;
 use support::demo::{Demo, HELLO, chmod};
+use support::outcome::Outcome;
 
 /// Asserts that the closure and the image are refused, and that a scan does without the database.
 #[track_caller]
@@ -17,7 +18,7 @@ fn refused(demo: &Demo, named: &[&str]) {
     demo.refuses(demo.ask("oci").args(["-o", "app.tar"]), 1, &named);
     let before = demo.files();
     let mut scan = demo.ask("closure");
-    let found = support::outcome::Outcome::of(scan.args(["--references", "scan"])).success();
+    let found = Outcome::of(scan.args(["--references", "scan"])).success();
     assert!(found.text().contains("4 paths"), "{}", found.text());
     demo.unchanged(&before);
 }
@@ -26,7 +27,7 @@ fn refused(demo: &Demo, named: &[&str]) {
 fn no_database_at_all_is_scanned_unless_one_is_wanted() {
     let demo = Demo::new();
     fs::remove_file(demo.database()).expect("removing the database");
-    let found = support::outcome::Outcome::of(&mut demo.ask("closure")).success();
+    let found = Outcome::of(&mut demo.ask("closure")).success();
     assert!(found.text().contains("4 paths"), "{}", found.text());
     let mut command = demo.ask("closure");
     command.args(["--references", "database"]);
@@ -50,13 +51,13 @@ fn no_sqlite_at_all() {
 #[test]
 fn damaged() {
     let whole = fs::read(Demo::new().database()).expect("reading the database");
-    for length in [100, 3000, 4096, 20_000, whole.len() - 1] {
+    for length in [100, 3000, 4096, 20_000] {
         let demo = Demo::new();
         fs::write(demo.database(), &whole[..length]).expect("cutting the database");
         refused(&demo, &["hint: `--references scan`"]);
     }
-    // A page in the middle.
-    for page in 1..4 {
+    // Pages that the answer stands on: the paths, and the indices of paths and references.
+    for page in [1, 2, 5] {
         let demo = Demo::new();
         let mut file = File::options().write(true).open(demo.database()).expect("opening");
         file.seek(SeekFrom::Start(page * 4096)).expect("seeking");
@@ -85,13 +86,25 @@ fn rows_that_cannot_be() {
 
 #[test]
 fn locked() {
+    peer!("sqlite3");
     let demo = Demo::new();
-    let writer = Connection::open(demo.database()).expect("opening the database");
-    writer.execute_batch("begin exclusive").expect("locking the database");
+    // Another process: this one would lose its lock when it looks at the file.
+    let mut writer = Command::new("sqlite3")
+        .arg(demo.database())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("starting sqlite3");
+    let mut orders = writer.stdin.take().expect("a pipe");
+    orders.write_all(b"begin exclusive; select 'locked';\n").expect("locking the database");
+    let mut said = String::new();
+    BufReader::new(writer.stdout.take().expect("a pipe")).read_line(&mut said).expect("an answer");
+    assert_eq!(said, "locked\n");
     let named = ["is locked by another process", "hint: try again when Nix is done"];
     demo.refuses(&mut demo.ask("closure"), 1, &named);
-    writer.execute_batch("rollback").expect("unlocking the database");
-    support::outcome::Outcome::of(&mut demo.ask("closure")).success();
+    drop(orders);
+    writer.wait().expect("the end of sqlite3");
+    Outcome::of(&mut demo.ask("closure")).success();
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn missing() {
     refused(&demo, "", &["`./result` does not exist: it leads to `", "gone`"]);
     refused(&demo, "./result", &["`./result` does not exist: it leads to `", "gone`"]);
     symlink("loop", demo.path("loop")).expect("creating a link");
-    refused(&demo, "loop", &["`loop`", "40 links"]);
+    demo.tool(["closure", "--store", "store", "loop"]).code(1).complains("`loop`");
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn outside_of_the_store() {
     refused(&demo, "store/nix/store", &["is not in the store", hint]);
     refused(&demo, "/nix/store", &["`/nix/store`", "hint: "]);
     symlink("/", demo.path("slash")).expect("creating a link");
-    refused(&demo, "slash", &["`slash` is not in the store", "it leads to `/`", hint]);
+    refused(&demo, "slash", &["`slash` is not in the store", hint]);
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn not_valid() {
     fs::create_dir(demo.real(STRANGER)).expect("creating a folder");
     refused(&demo, STRANGER, &[STRANGER, "is not valid", "`--references scan`"]);
     // A root, and what it refers to.
-    demo.sql(&format!("delete from ValidPaths where path = '{HELLO}'"));
+    demo.sql(&format!("pragma foreign_keys = off; delete from ValidPaths where path = '{HELLO}'"));
     refused(&demo, "store/result", &["refers to row", "does not exist", "hint: check it with"]);
 }
 

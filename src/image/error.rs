@@ -62,14 +62,15 @@ impl Error {
 
 /// A hint for when nothing can be written in `dir`.
 pub(crate) fn place(dir: &Path, error: &io::Error) -> Option<String> {
+    let there = dir.exists();
     let dir = dir.display();
     Some(match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
             "make room there, or let TMPDIR or `-o` point to a file system with more".into()
         }
-        ErrorKind::NotFound => format!("create the directory first: `mkdir -p {dir}`"),
+        ErrorKind::NotFound if !there => format!("create the directory first: `mkdir -p {dir}`"),
         ErrorKind::NotADirectory => format!("name a directory: `{dir}` is none"),
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+        ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
             format!("write elsewhere, or run as a user who may write to `{dir}`")
         }
         _ => return None,

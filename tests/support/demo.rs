@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use flate2::read::GzDecoder;
 use rusqlite::Connection;
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::outcome::Outcome;
@@ -135,7 +137,7 @@ impl Demo {
                 let meta = path.symlink_metadata().expect("looking at a file");
                 let content = match () {
                     () if meta.is_symlink() => fs::read_link(&path).map(|p| format!("{p:?}")),
-                    () if meta.is_file() => fs::read(&path).map(|bytes| format!("{bytes:?}")),
+                    () if meta.is_file() => digest(&path),
                     () => Ok(String::new()),
                 };
                 if meta.is_dir() {
@@ -200,6 +202,10 @@ pub fn explained(outcome: Outcome, code: i32, named: &[&str]) -> Outcome {
         assert!(!errors.contains(inside), "{inside:?} in:\n{errors}");
     }
     outcome
+}
+
+fn digest(path: &Path) -> io::Result<String> {
+    Ok(format!("{:x?}", Sha256::digest(fs::read(path)?)))
 }
 
 /// Sets the mode of a file.

@@ -2,7 +2,7 @@
 //! what may stand where a registry should.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -21,6 +21,8 @@ pub enum Reply {
     Answer(u16, Vec<String>, &'static str),
     /// The connection is cut without an answer.
     Cut,
+    /// The client waits for ever.
+    Never,
 }
 
 impl Reply {
@@ -112,10 +114,15 @@ fn serve(
         let request = Request { method, path };
         let reply = behaviour(&request);
         seen.lock().expect("a lock").push(request.clone());
-        let Reply::Answer(status, headers, body) = reply else {
-            // Half the body first: the client is in the middle of it.
-            reader.by_ref().take(length / 2).read_to_end(&mut Vec::new())?;
-            return stream.shutdown(std::net::Shutdown::Both);
+        let (status, headers, body) = match reply {
+            Reply::Answer(status, headers, body) => (status, headers, body),
+            Reply::Cut => {
+                // Half the body first: the client is in the middle of it.
+                reader.by_ref().take(length / 2).read_to_end(&mut Vec::new())?;
+                return stream.shutdown(Shutdown::Both);
+            }
+            // Until the client has had enough.
+            Reply::Never => return reader.read_to_end(&mut Vec::new()).map(drop),
         };
         reader.by_ref().take(length).read_to_end(&mut Vec::new())?;
         let mut answer = format!("HTTP/1.1 {status} Told\r\nContent-Length: {}\r\n", body.len());
