@@ -93,13 +93,39 @@ fn hints(cause: &(dyn std::error::Error + 'static)) -> Vec<String> {
     } else if let Some(error) = cause.downcast_ref::<output::OutputError>() {
         error.hint().into_iter().collect()
     } else if let Some(error) = cause.downcast_ref::<registry::Error>() {
-        error.hint().into_iter().collect()
+        vec![hint_of_registry(error)]
     } else if let Some(error) = cause.downcast_ref::<Usage>() {
         vec![error.hint.clone()]
     } else if cause.is::<Nothing>() {
         vec!["write it with `nix path-info --json -r ROOT`, naming at least one ROOT".into()]
     } else {
         Vec::new()
+    }
+}
+
+/// The registry's own advice, else what the flags of this program and a second try can do.
+fn hint_of_registry(error: &registry::Error) -> String {
+    use registry::Error;
+    match (error, error.hint()) {
+        (Error::Certificate { host, .. }, _) => format!(
+            "if `{host}` has a certificate of your own authority, name that authority's PEM file with `--ca FILE`"
+        ),
+        (_, Some(hint)) => hint,
+        (Error::ReadCertificate { .. } | Error::InvalidCertificate { .. }, _) => {
+            "give `--ca` a readable file with `-----BEGIN CERTIFICATE-----` in it".into()
+        }
+        (
+            Error::Connection { host, .. }
+            | Error::Interrupted { host, .. }
+            | Error::Stalled { host, .. },
+            _,
+        ) => format!(
+            "try again: what `{host}` has already is not sent again; if it goes on, ask who runs it"
+        ),
+        (Error::Refused { host, .. }, _) => {
+            format!("check that `{host}` takes such images, or ask who runs it")
+        }
+        _ => "check the name and the state of the registry, then try again".into(),
     }
 }
 
