@@ -5,10 +5,11 @@
 //! that, nothing is left behind and what was there before still is.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use tempfile::NamedTempFile;
@@ -21,6 +22,8 @@ pub enum OutputError {
     IsDirectory(PathBuf),
     #[error("`{}` is there already and is neither empty nor an image layout", .0.display())]
     Occupied(PathBuf),
+    #[error("cannot write the image to standard output")]
+    Stream(#[source] io::Error),
     #[error("cannot write `{}`", path.display())]
     Write {
         path: PathBuf,
@@ -43,7 +46,8 @@ impl OutputError {
                 path.join("image.tar").display()
             )),
             Self::Occupied(_) => Some("name another directory, or remove that one".into()),
-            Self::Write { path, source } => crate::image::place(parent(path), source),
+            Self::Stream(source) => crate::image::room(source),
+            Self::Write { path, source } => crate::image::no_place(parent(path), source),
         }
     }
 }
@@ -65,7 +69,7 @@ pub struct AtomicFile {
 
 #[derive(Debug)]
 enum Place {
-    Unnamed(File),
+    Unnamed(Arc<File>),
     /// Where the file system has no unnamed files.
     Named(NamedTempFile),
     /// A device or pipe, which cannot be replaced.
@@ -92,7 +96,7 @@ impl AtomicFile {
     fn beside(target: &Path) -> io::Result<Place> {
         let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
         match rustix::fs::open(parent(target), flags, Mode::from_raw_mode(0o666)) {
-            Ok(fd) => Ok(Place::Unnamed(fd.into())),
+            Ok(fd) => Ok(Place::Unnamed(Arc::new(fd.into()))),
             Err(
                 rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR | rustix::io::Errno::INVAL,
             ) => {
@@ -101,6 +105,25 @@ impl AtomicFile {
                 Ok(Place::Named(builder.permissions(mode).tempfile_in(parent(target))?))
             }
             Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// The file and its name to be, if others may write into it by offset.
+    pub(crate) fn regular(&self) -> Option<(&Arc<File>, &Path)> {
+        match &self.place {
+            Place::Unnamed(file) => Some((file, &self.target)),
+            Place::Named(_) | Place::Through(_) => None,
+        }
+    }
+
+    /// Goes on `count` bytes later, since others have written those.
+    pub(crate) fn skip(&mut self, count: u64) -> io::Result<()> {
+        match &mut self.place {
+            Place::Unnamed(file) => {
+                let count = i64::try_from(count).map_err(io::Error::other)?;
+                (&**file).seek(SeekFrom::Current(count)).map(drop)
+            }
+            Place::Named(_) | Place::Through(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
@@ -131,7 +154,8 @@ fn name(file: &File, target: &Path) -> io::Result<()> {
 impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.place {
-            Place::Unnamed(file) | Place::Through(file) => file.write(bytes),
+            Place::Unnamed(file) => (&**file).write(bytes),
+            Place::Through(file) => file.write(bytes),
             Place::Named(file) => file.write(bytes),
         }
     }

@@ -50,17 +50,17 @@ fn a_full_disk() {
         for compress in ["none", "gzip"] {
             let mut oci = demo.ask("oci");
             oci.args(["-o", "disk/app", "--format", format, "--compress", compress]);
-            demo.refuses(&mut oci, 1, &["`disk", "No space left on device", hint]);
+            demo.refuses(&mut oci, 1, &["disk", "No space left on device", hint]);
         }
     }
     for compress in ["none", "gzip"] {
         let mut oci = demo.ask("oci");
         oci.args(["-o", "disk/layout", "--format", "layout", "--compress", compress]);
-        demo.refuses(&mut oci, 1, &["`disk", "No space left on device", hint]);
+        demo.refuses(&mut oci, 1, &["disk", "No space left on device", hint]);
     }
     let mut oci = demo.ask("oci");
     oci.args(["-o", "-", "--compress", "none"]).env("TMPDIR", demo.path("disk"));
-    demo.refuses(&mut oci, 1, &["disk`", "No space left on device", hint]);
+    demo.refuses(&mut oci, 1, &["disk", "No space left on device", hint]);
 }
 
 #[test]

@@ -86,11 +86,7 @@ fn valid_and_gone() {
     let demo = Demo::new();
     fs::remove_dir_all(demo.real(HELLO)).expect("removing a store path");
     let hint = "was collected meanwhile";
-    demo.refuses(
-        demo.ask("oci").args(["-o", "app.tar"]),
-        1,
-        &["cannot read `", HELLO, "No such file", hint],
-    );
+    demo.refuses(demo.ask("oci").args(["-o", "app.tar"]), 1, &[HELLO, "No such file", hint]);
     demo.refuses(demo.ask("oci").args(["-o", "-"]), 1, &[HELLO, hint]);
     // A scan looks at the files, and so do sizes that nobody wrote down.
     fs::remove_dir_all(demo.real(ROOT)).expect("removing a store path");

@@ -67,7 +67,7 @@ fn changed_after_it_was_registered() {
 
 #[test]
 fn gone() {
-    let named = [HELLO, "No such file", "hint: the store path is not whole, or was collected"];
+    let named = [HELLO, "No such file", "hint: the store path is not whole", "was collected"];
     refused(|path| fs::remove_dir_all(path).expect("removing"), &named);
 }
 

@@ -3,15 +3,14 @@
 //! Whatever the far side sends is untrusted. Its words are worth repeating, since only it knows why it refused, but
 //! no more than a few lines of them and without control characters.
 
-use std::io::Read;
 use std::time::Duration;
 
-use reqwest::blocking::Response;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use serde::Deserialize;
 
 use crate::Error;
 use crate::error::printable;
+use crate::transport::Response;
 
 /// More of an error's body than this is not read.
 const MAX_WORDS: u64 = 64 * 1024;
@@ -39,12 +38,12 @@ struct Entry {
 }
 
 /// The error for an answer that says no.
-pub(crate) fn refusal(response: Response, action: &str, host: &str, authorized: bool) -> Error {
-    let status = response.status().as_u16();
+pub(crate) fn refusal(mut response: Response, action: &str, host: &str, authorized: bool) -> Error {
+    let status = response.status();
     let headers = response.headers().clone();
     let mut body = Vec::new();
     // What arrived before the connection broke is still worth showing.
-    let _ = response.take(MAX_WORDS).read_to_end(&mut body);
+    let _ = response.read(MAX_WORDS, &mut body);
     Error::Refused {
         action: action.to_owned(),
         host: host.to_owned(),
@@ -88,24 +87,26 @@ pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 /// The whole body, unless it is longer than `limit`.
 pub(crate) fn bytes(
-    response: Response,
+    mut response: Response,
     limit: u64,
     what: &str,
     action: &str,
     host: &str,
 ) -> Result<Vec<u8>, Error> {
     let too_large = || Error::TooLarge { what: what.to_owned(), host: host.to_owned(), limit };
-    if response.content_length().is_some_and(|length| length > limit) {
-        return Err(too_large());
-    }
     let mut body = Vec::new();
-    match response.take(limit + 1).read_to_end(&mut body) {
-        Ok(_) if body.len() as u64 > limit => Err(too_large()),
-        Ok(_) => Ok(body),
+    match response.read(limit, &mut body) {
+        Ok(()) if body.len() as u64 > limit => Err(too_large()),
+        Ok(()) => Ok(body),
         Err(source) => {
             Err(Error::Interrupted { action: action.to_owned(), host: host.to_owned(), source })
         }
     }
+}
+
+/// Reads what is left of an answer that does not matter, so that its connection can be used again.
+pub(crate) fn discard(mut response: Response) {
+    let _ = response.read(MAX_WORDS, &mut Vec::new());
 }
 
 #[cfg(test)]

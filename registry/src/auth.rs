@@ -139,7 +139,7 @@ impl Auth {
 
     /// Gets a new token before the next request with this access, whatever the old one's age.
     pub(crate) fn forget(&self, access: &Access) {
-        let slot = self.slot(access);
+        let (_, slot) = self.slot(access);
         *lock(&slot) = None;
     }
 
@@ -165,7 +165,7 @@ impl Auth {
         if let Some(Credential::RegistryToken(token)) = &credential {
             return Ok(Some(header(token)));
         }
-        let slot = self.slot(access);
+        let (access, slot) = self.slot(access);
         let mut token = lock(&slot);
         let usable =
             token.as_ref().filter(|token| token.is_fresh()).map(|token| header(&token.secret));
@@ -189,12 +189,21 @@ impl Auth {
         Ok(credential)
     }
 
-    /// The slot of a token that covers `access`: a wider one that is there already, or its own.
-    fn slot(&self, access: &Access) -> Slot {
-        let mut slots = lock(&self.slots);
-        let wider =
-            slots.iter().find(|(other, _)| other.covers(access)).map(|(_, slot)| Arc::clone(slot));
-        wider.unwrap_or_else(|| Arc::clone(slots.entry(access.clone()).or_default()))
+    /// The slot for `access`, or one for wider access whose token is there already; and what its tokens are for.
+    fn slot(&self, access: &Access) -> (Access, Slot) {
+        let wider: Vec<_> = {
+            let slots = lock(&self.slots);
+            if let Some(own) = slots.get(access) {
+                return (access.clone(), Arc::clone(own));
+            }
+            let covering = slots.iter().filter(|(other, _)| other.covers(access));
+            covering.map(|(other, slot)| (other.clone(), Arc::clone(slot))).collect()
+        };
+        // Not under the lock of all slots, since a slot may be waiting for its token.
+        let filled = wider.into_iter().find(|(_, slot)| lock(slot).is_some());
+        filled.unwrap_or_else(|| {
+            (access.clone(), Arc::clone(lock(&self.slots).entry(access.clone()).or_default()))
+        })
     }
 }
 

@@ -1,28 +1,40 @@
 //! Sends a blob and watches it go.
 //!
-//! The HTTP client wants to own the reader of a body, while progress is reported to someone who is only borrowed;
-//! and its time limits count the whole request, while a large layer on a slow line may take hours and be healthy.
-//! So each body is sent by a thread of its own, and the caller's thread listens to it: it passes the counts on and
-//! notices when the far side has taken nothing for too long. Time spent reading the blob itself is not held against
-//! the far side, since a layer may be compressed while it is read.
+//! A thread reads the blob and hands it over in pieces, while the caller's thread waits for the answer: an answer
+//! that comes before the body is through (the token has expired, the blob is too large) is heard at once and ends the
+//! sending. A large layer on a slow line may take hours and be healthy, so there is no limit on the whole; what is
+//! limited is the time in which the far side takes nothing. Time spent reading the blob itself is not held against
+//! it, since a layer may be compressed while it is read.
 
 use std::io::{self, Read};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
 
-use reqwest::blocking::{Body, RequestBuilder, Response};
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use reqwest::{Body, RequestBuilder, Response};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::time::timeout;
 
+use crate::auth::lock;
 use crate::{Blob, Digest, Event, Progress};
 
-/// How long the far side may take no byte.
-pub(crate) const STALL: Duration = Duration::from_secs(60);
-/// How long it may be silent once it has them all: some registries copy and hash the blob before they answer.
-const ANSWER: Duration = Duration::from_secs(600);
-/// The HTTP client wants some limit on the whole request; this one only ends what was abandoned.
-const WHOLE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Bytes read at a time: large enough that handing them over costs nothing, small enough for a bar that moves.
+const PIECE: usize = 64 * 1024;
+/// Pieces that wait for the connection.
+const WAITING: usize = 2;
+/// Once the far side has all bytes it may be silent for so many times longer: some copy and hash before they answer.
+const ANSWER_PATIENCE: u32 = 10;
 
-/// Why a body was not sent.
+/// How much is read of an answer that comes before the body is through.
+const MAX_EARLY_WORDS: usize = 64 * 1024;
+
+/// Why a request came to nothing.
 pub(crate) enum Failure {
     /// The connection failed.
     Http(reqwest::Error),
@@ -36,113 +48,186 @@ pub(crate) enum Failure {
 pub(crate) struct Meter<'a> {
     digest: Digest,
     progress: &'a dyn Progress,
-    attempt: std::cell::Cell<u64>,
+    attempt: AtomicU64,
 }
 
 impl<'a> Meter<'a> {
     pub(crate) fn new(digest: Digest, progress: &'a dyn Progress) -> Self {
-        Self { digest, progress, attempt: std::cell::Cell::new(0) }
+        Self { digest, progress, attempt: AtomicU64::new(0) }
     }
 
     fn add(&self, bytes: u64) {
-        self.attempt.set(self.attempt.get() + bytes);
+        self.attempt.fetch_add(bytes, Ordering::Relaxed);
         self.progress.report(Event::Sent { digest: &self.digest, bytes });
     }
 
     /// Another attempt starts from the first byte.
     fn rewind(&self) {
-        let bytes = self.attempt.replace(0);
+        let bytes = self.attempt.swap(0, Ordering::Relaxed);
         if bytes > 0 {
             self.progress.report(Event::Rewound { digest: &self.digest, bytes });
         }
     }
 }
 
-enum Message {
-    /// The far side took what there was; the next piece is being read.
-    Reading,
-    Sent(u64),
-    Unreadable(io::Error),
-    Answer(reqwest::Result<Response>),
+/// What both threads know of an attempt.
+#[derive(Default)]
+struct Attempt {
+    /// Grows with every step of the reader.
+    steps: AtomicU64,
+    /// The blob is being read, so that it is not the far side that keeps us waiting.
+    reading: AtomicBool,
+    /// All bytes are handed over.
+    complete: AtomicBool,
+    /// The answer is there: whatever is left of the body is not wanted.
+    over: AtomicBool,
+    unreadable: Mutex<Option<io::Error>>,
 }
 
 /// Sends `request` with the content of `blob`.
 pub(crate) fn send(
+    runtime: &Handle,
+    idle: Duration,
     request: RequestBuilder,
     blob: &dyn Blob,
     meter: &Meter<'_>,
-) -> Result<Response, Failure> {
+) -> Result<(Response, Vec<u8>), Failure> {
     meter.rewind();
     let size = blob.size();
-    let unreadable = |error| Failure::Read(blob.digest(), error);
-    let (messages, inbox) = mpsc::channel();
-    let reader =
-        Watched { inner: blob.open().map_err(unreadable)?, left: size, messages: messages.clone() };
-    thread::spawn(move || {
-        let answer = request.timeout(WHOLE).body(body(reader, size)).send();
-        // If the caller has given up, nobody wants the answer.
-        let _ = messages.send(Message::Answer(answer));
+    let reader = blob.open().map_err(|error| Failure::Read(blob.digest(), error))?;
+    let (pieces, inbox) = channel(WAITING);
+    let inbox = Arc::new(Mutex::new(inbox));
+    let request = request.body(Body::wrap(Pieces { inbox: Arc::clone(&inbox), left: size }));
+    let attempt = Attempt::default();
+    let result = thread::scope(|scope| {
+        let feeder = scope.spawn(|| feed(reader, size, pieces, &attempt, meter));
+        let result = runtime.block_on(watched(request, idle, &attempt));
+        attempt.over.store(true, Ordering::Relaxed);
+        // The connection may hold on to the body while it waits for a deaf peer; the feeder shall not.
+        lock(&inbox).close();
+        if feeder.join().is_err() {
+            *lock(&attempt.unreadable) =
+                Some(io::Error::other("the reader of the content panicked"));
+        }
+        result
     });
-    let mut limit = STALL;
-    let mut sent = 0;
-    loop {
-        match inbox.recv_timeout(limit) {
-            Ok(Message::Reading) => limit = Duration::MAX,
-            Ok(Message::Sent(bytes)) => {
-                sent += bytes;
-                meter.add(bytes);
-                limit = if sent == size { ANSWER } else { STALL };
-            }
-            Ok(Message::Unreadable(error)) => return Err(unreadable(error)),
-            Ok(Message::Answer(answer)) => return answer.map_err(Failure::Http),
-            Err(RecvTimeoutError::Timeout) => return Err(Failure::Stalled(limit)),
-            // The blob's reader runs in that thread, so it is the reader that panicked.
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err(unreadable(io::Error::other("the reader of the content panicked")));
-            }
-        }
+    // An answer counts even if the blob broke; but a broken blob explains a broken connection.
+    match (result, lock(&attempt.unreadable).take()) {
+        (Err(_), Some(error)) => Err(Failure::Read(blob.digest(), error)),
+        (result, _) => result,
     }
 }
 
-fn body(reader: Watched, size: u64) -> Body {
-    // A body of no bytes is never read, which would leave the length to chunked encoding.
-    if size == 0 { Body::from(Vec::new()) } else { Body::sized(reader, size) }
-}
-
-/// Tells the caller's thread what happens to the blob's reader.
-struct Watched {
-    inner: Box<dyn Read + Send>,
-    left: u64,
-    messages: Sender<Message>,
-}
-
-impl Watched {
-    fn fail(&self, error: io::Error) -> io::Error {
-        let kind = error.kind();
-        let _ = self.messages.send(Message::Unreadable(error));
-        kind.into()
-    }
-}
-
-impl Read for Watched {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.messages.send(Message::Reading).is_err() {
-            return Err(io::Error::other("the upload was abandoned"));
+/// Waits for the answer; to one that comes early also belongs what it says, since the connection ends with the body.
+async fn watched(
+    request: RequestBuilder,
+    idle: Duration,
+    attempt: &Attempt,
+) -> Result<(Response, Vec<u8>), Failure> {
+    let mut answer = pin!(request.send());
+    let (mut seen, mut silent) = (0, 0);
+    let mut response = loop {
+        if let Ok(result) = timeout(idle, &mut answer).await {
+            break result.map_err(Failure::Http)?;
         }
-        let room = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
-        let count = loop {
-            match self.inner.read(&mut buffer[..room]) {
-                Ok(0) if room > 0 => {
-                    let missing = format!("it ended {} bytes early", self.left);
-                    return Err(self.fail(io::Error::new(io::ErrorKind::UnexpectedEof, missing)));
-                }
-                Ok(count) => break count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.fail(error)),
+        let steps = attempt.steps.load(Ordering::Relaxed);
+        silent =
+            if steps == seen && !attempt.reading.load(Ordering::Relaxed) { silent + 1 } else { 0 };
+        seen = steps;
+        let patience = if attempt.complete.load(Ordering::Relaxed) { ANSWER_PATIENCE } else { 1 };
+        if silent >= patience {
+            return Err(Failure::Stalled(idle * patience));
+        }
+    };
+    let mut words = Vec::new();
+    while !attempt.complete.load(Ordering::Relaxed)
+        && words.len() < MAX_EARLY_WORDS
+        && let Ok(Ok(Some(chunk))) = timeout(idle, response.chunk()).await
+    {
+        words.extend_from_slice(&chunk);
+    }
+    Ok((response, words))
+}
+
+/// Reads the blob and hands it over, until it ends or is no longer wanted.
+fn feed(
+    mut reader: Box<dyn Read + Send>,
+    size: u64,
+    pieces: Sender<io::Result<Bytes>>,
+    attempt: &Attempt,
+    meter: &Meter<'_>,
+) {
+    let mut left = size;
+    while left > 0 && !attempt.over.load(Ordering::Relaxed) {
+        attempt.reading.store(true, Ordering::Relaxed);
+        let piece = read(&mut reader, left);
+        attempt.reading.store(false, Ordering::Relaxed);
+        attempt.steps.fetch_add(1, Ordering::Relaxed);
+        let piece = match piece {
+            Ok(piece) => piece,
+            Err(error) => {
+                // The connection needs a reason to break, and the caller the real one.
+                let kind = error.kind();
+                *lock(&attempt.unreadable) = Some(error);
+                let _ = pieces.blocking_send(Err(kind.into()));
+                return;
             }
         };
-        self.left -= count as u64;
-        let _ = self.messages.send(Message::Sent(count as u64));
-        Ok(count)
+        let count = piece.len() as u64;
+        // The far side may want no more; its answer, or the broken connection, tells why.
+        if pieces.blocking_send(Ok(piece)).is_err() {
+            return;
+        }
+        attempt.steps.fetch_add(1, Ordering::Relaxed);
+        meter.add(count);
+        left -= count;
+    }
+    attempt.complete.store(left == 0, Ordering::Relaxed);
+    // Only now: the body ends when nobody can add to it.
+    drop(pieces);
+}
+
+fn read(reader: &mut dyn Read, left: u64) -> io::Result<Bytes> {
+    let limit = left.min(PIECE as u64);
+    let mut piece = Vec::with_capacity(PIECE);
+    reader.take(limit).read_to_end(&mut piece)?;
+    if (piece.len() as u64) < limit {
+        let missing = left - piece.len() as u64;
+        return Err(io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            format!("it ended {missing} bytes early"),
+        ));
+    }
+    Ok(piece.into())
+}
+
+/// The pieces as the HTTP client wants them. The known length makes it send `Content-Length`.
+struct Pieces {
+    inbox: Arc<Mutex<Receiver<io::Result<Bytes>>>>,
+    left: u64,
+}
+
+impl http_body::Body for Pieces {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        let next = lock(&self.inbox).poll_recv(context);
+        next.map(|piece| {
+            let piece = piece?;
+            self.left -= piece.as_ref().map_or(0, |piece| piece.len() as u64);
+            Some(piece.map(Frame::data))
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
     }
 }

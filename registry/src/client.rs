@@ -9,7 +9,6 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
-use reqwest::blocking::Response;
 use reqwest::header::{LOCATION, WWW_AUTHENTICATE};
 use reqwest::{Method, Url};
 
@@ -18,7 +17,7 @@ use crate::auth::{Access, Auth, lock};
 use crate::credentials::Environment;
 use crate::origin::{Origin, authority, follow, is_loopback};
 use crate::retry::Policy;
-use crate::transport::{Authority, Payload, Request, Transport};
+use crate::transport::{Authority, Payload, Request, Response, Transport};
 use crate::upload::State;
 use crate::{Digest, Error, Reference, Secret, challenge};
 
@@ -36,17 +35,20 @@ pub struct ClientOptions {
     pub environment: Environment,
     /// How the client introduces itself.
     pub user_agent: String,
+    /// How long a registry may be silent before the connection is given up.
+    pub idle: Duration,
     /// The wait before a failed request is tried again; it doubles each time.
     pub first_wait: Duration,
 }
 
 impl Default for ClientOptions {
-    /// The system's authorities, the process environment, and a wait of half a second.
+    /// The system's authorities, the process environment, a minute of silence, half a second between tries.
     fn default() -> Self {
         Self {
             authorities: Vec::new(),
             environment: Environment::from_env(),
             user_agent: concat!("closure2img/", env!("CARGO_PKG_VERSION")).to_owned(),
+            idle: Duration::from_secs(60),
             first_wait: Duration::from_millis(500),
         }
     }
@@ -72,7 +74,12 @@ impl Client {
     pub fn new(reference: Reference, options: ClientOptions) -> Result<Self, Error> {
         let direct = is_loopback(reference.registry());
         Ok(Self {
-            transport: Transport::new(&options.authorities, &options.user_agent, direct)?,
+            transport: Transport::new(
+                &options.authorities,
+                &options.user_agent,
+                options.idle,
+                direct,
+            )?,
             auth: Auth::new(options.environment, reference.registry(), reference.repository()),
             reference,
             base: Mutex::new(None),
@@ -110,7 +117,7 @@ impl Client {
         let location = location.ok_or_else(|| Error::NotARegistry {
             action: action.to_owned(),
             host: self.host().to_owned(),
-            got: format!("{} without a location", response.status().as_u16()),
+            got: format!("{} without a location", response.status()),
             expected: "a `Location` header",
         })?;
         follow(request, location, &self.base()?, "the next location")
@@ -124,17 +131,14 @@ impl Client {
         expected: &[u16],
     ) -> Result<Response, Error> {
         let base = self.base()?;
-        let (response, authorized) = self.authorized(request, &base, access)?;
-        let response = match request.payload {
-            Payload::Absent if response.status().is_redirection() => {
-                self.redirected(request, response, &base)?
-            }
-            _ => response,
-        };
-        if expected.contains(&response.status().as_u16()) {
+        let (mut response, mut authorized) = self.authorized(request, &base, access)?;
+        if response.is_redirection() && matches!(request.payload, Payload::Absent) {
+            (response, authorized) = self.redirected(request, response, &base, access)?;
+        }
+        if expected.contains(&response.status()) {
             return Ok(response);
         }
-        Err(self.unexpected(request, response, expected, authorized))
+        Err(self.unexpected(response, request.action, expected, authorized))
     }
 
     /// Also tells whether credentials were sent in the end.
@@ -158,7 +162,10 @@ impl Client {
             challenges = self.ask(base)?;
         }
         match self.auth.answer(&self.transport, base, &challenges, access, sent.as_ref())? {
-            Some(better) => Ok((self.send(request, access, Some(&better))?, true)),
+            Some(better) => {
+                answer::discard(response);
+                Ok((self.send(request, access, Some(&better))?, true))
+            }
             None => Ok((response, sent.is_some())),
         }
     }
@@ -171,8 +178,8 @@ impl Client {
     ) -> Result<Response, Error> {
         let result = self.transport.send(request, secret);
         if let Err(Error::Connection { in_body: true, .. }) = result {
-            // A registry that finds the token expired may close the connection without reading the body, and then
-            // its 401 is lost. Should the request be made again, it is made with a new token.
+            // A registry that finds the token expired may close the connection without reading the body, which can
+            // overtake its 401. Should the request be made again, it is made with a new token.
             self.auth.forget(access);
         }
         result
@@ -184,41 +191,40 @@ impl Client {
         request: &Request<'_>,
         first: Response,
         base: &Url,
-    ) -> Result<Response, Error> {
-        let mut response = first;
-        let mut url = request.url.clone();
+        access: &Access,
+    ) -> Result<(Response, bool), Error> {
+        let (mut response, mut authorized) = (first, false);
         for _ in 0..MAX_REDIRECTS {
-            url = self.location(&url, &response, request.action)?;
-            let next = Request { url: url.clone(), method: request.method.clone(), ..*request };
-            let access = Access::Pull;
-            response = self.authorized(&next, base, &access)?.0;
-            if !response.status().is_redirection() {
+            let url = self.location(response.url(), &response, request.action)?;
+            answer::discard(response);
+            let next = Request { url, method: request.method.clone(), ..*request };
+            (response, authorized) = self.authorized(&next, base, access)?;
+            if !response.is_redirection() {
                 break;
             }
         }
-        Ok(response)
+        Ok((response, authorized))
     }
 
     /// A status of success that no registry gives here is another matter than a refusal.
     fn unexpected(
         &self,
-        request: &Request<'_>,
         response: Response,
+        action: &str,
         expected: &[u16],
         authorized: bool,
     ) -> Error {
-        if !response.status().is_success() {
-            // Another host's refusal is not cured by logging in to the registry, so it is named.
-            let elsewhere = lock(&self.base)
-                .as_ref()
-                .is_some_and(|base| Origin::of(base) != Origin::of(&request.url));
-            let host = if elsewhere { authority(&request.url) } else { self.host().to_owned() };
-            return refusal(response, request.action, &host, authorized);
+        // Another host's refusal is not cured by logging in to the registry, so the one who answered is named.
+        let base = lock(&self.base).clone();
+        let elsewhere = base.is_some_and(|base| Origin::of(&base) != Origin::of(response.url()));
+        let host = if elsewhere { authority(response.url()) } else { self.host().to_owned() };
+        if !response.is_success() {
+            return refusal(response, action, &host, authorized);
         }
         Error::NotARegistry {
-            action: request.action.to_owned(),
-            host: self.host().to_owned(),
-            got: response.status().as_u16().to_string(),
+            action: action.to_owned(),
+            host,
+            got: response.status().to_string(),
             expected: match expected {
                 [202] => "202",
                 [201, 202] => "201 or 202",
@@ -265,13 +271,14 @@ impl Client {
         let mut base = parse("https")?;
         if is_loopback(&host) {
             let plain = parse("http")?;
-            match self.probe(plain.clone()) {
-                Ok(response) if response.status().as_u16() != BAD_REQUEST => base = plain,
-                // Nobody is there: that says nothing about how they would like to be spoken to.
-                Err(Error::Connection { action, host, in_body, source }) if source.is_connect() => {
-                    return Err(Error::Connection { action, host, in_body, source });
-                }
-                _ => {}
+            let speaks_http = self.retry.run(|| match self.probe(plain.clone()) {
+                Ok(response) => Ok(response.status() != BAD_REQUEST),
+                // Somebody is there and does not understand.
+                Err(Error::Connection { ref source, .. }) if !source.is_connect() => Ok(false),
+                Err(error) => Err(error),
+            })?;
+            if speaks_http {
+                base = plain;
             }
         }
         *known = Some(base.clone());

@@ -41,8 +41,8 @@ pub enum Error {
     /// The HTTP client cannot be set up, for example because of a malformed proxy variable.
     #[error("cannot set up the HTTP client")]
     Setup {
-        /// What `reqwest` said.
-        source: reqwest::Error,
+        /// What it said.
+        source: io::Error,
     },
     /// The connection could not be made, or it broke.
     #[error("cannot {action}: the connection to `{host}` failed")]
@@ -195,6 +195,9 @@ impl Error {
             }
             Self::Refused { host, status: 404, .. } => Some(format!(
                 "some registries want a repository to be created before the first push: check its name at `{host}`"
+            )),
+            Self::Refused { host, status: 301 | 302 | 303 | 307 | 308, .. } => Some(format!(
+                "`{host}` redirects what should be written: name the host that it redirects to"
             )),
             Self::Refused { status: 413, .. } => {
                 Some("the registry, or a proxy before it, limits the size of a request".to_owned())

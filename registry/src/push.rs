@@ -4,7 +4,7 @@
 //! fill it. The biggest blobs start first, since one that starts last would be waited for alone. The manifest comes
 //! when everything that it names is in place: a tag never points to half an image.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -26,22 +26,27 @@ pub fn push(
 ) -> Result<Digest, Error> {
     let unique: BTreeMap<Digest, &dyn Blob> =
         blobs.iter().map(|blob| (blob.digest(), *blob)).collect();
-    let blobs: Vec<&dyn Blob> = unique.into_values().collect();
+    let mut blobs: Vec<&dyn Blob> = unique.into_values().collect();
 
-    let missing = Mutex::new(Vec::new());
-    in_parallel(&blobs, QUESTIONS, |blob| {
+    let missing = Mutex::new(BTreeSet::new());
+    let ask = |blob: &&dyn Blob| {
         let digest = blob.digest();
         if client.exists(&digest, blob.size())? {
             progress.report(Event::Present { digest: &digest });
         } else {
-            lock(&missing).push(*blob);
+            lock(&missing).insert(digest);
         }
         Ok(())
-    })?;
+    };
+    // The first question goes alone and finds out how to log in: a wrong password is tried once, not sixteen times.
+    let (first, others) = blobs.split_at(blobs.len().min(1));
+    in_parallel(first, 1, ask)?;
+    in_parallel(others, QUESTIONS, ask)?;
 
-    let mut missing = missing.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    missing.sort_by_key(|blob| (std::cmp::Reverse(blob.size()), blob.digest()));
-    in_parallel(&missing, BODIES, |blob| client.upload(*blob, progress).map(drop))?;
+    let missing = missing.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    blobs.retain(|blob| missing.contains(&blob.digest()));
+    blobs.sort_by_key(|blob| (std::cmp::Reverse(blob.size()), blob.digest()));
+    in_parallel(&blobs, BODIES, |blob| client.upload(*blob, progress).map(drop))?;
     client.put_manifest(&client.reference().target(), &manifest.media_type, &manifest.bytes)
 }
 

@@ -22,6 +22,8 @@ const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
 const MARGIN: Duration = Duration::from_secs(5);
 /// Tokens have a few kilobytes.
 const MAX_ANSWER: u64 = 1 << 20;
+/// `OAuth2` wants clients to have a name.
+const CLIENT_ID: &str = "closure2img";
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Where tokens come from, as the challenge names it.
@@ -85,7 +87,7 @@ pub(crate) fn request(
         pairs.extend([
             ("scope", scope.as_str()),
             ("grant_type", "refresh_token"),
-            ("client_id", env!("CARGO_PKG_NAME")),
+            ("client_id", CLIENT_ID),
         ]);
         pairs.push(("refresh_token", refresh.expose()));
         let mut form = url.clone();

@@ -1,21 +1,28 @@
 //! One HTTP request and its answer, with time limits, certificates and proxies; knows nothing of registries.
 //!
+//! Callers block. Underneath is the asynchronous client on a runtime of its own, and not the library's blocking one,
+//! which loses an answer that comes while a body is still being sent. This file, `body` and the reading of answers in
+//! it are the only places that know of futures.
+//!
 //! HTTP/1.1 only: over one HTTP/2 connection all uploads share a single flow-control window, which is several times
 //! slower than a handful of connections once the line has latency (`BuildKit` turns HTTP/2 off for the same reason).
 //! Redirects are not followed here, since the HTTP client would decide by itself where credentials go.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use reqwest::blocking::{Client, Response};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::{Certificate, Method, Url};
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Certificate, Client, Method, Url};
+use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::body::{self, Failure, Meter, STALL};
+use crate::body::{self, Failure, Meter};
 use crate::origin::authority;
 use crate::{Blob, Error, Secret};
 
 const CONNECT: Duration = Duration::from_secs(30);
+/// Connections only move bytes; one thread fills any line.
+const RUNTIME_THREADS: usize = 1;
 /// Idle connections are closed by servers and balancers after a minute or more; ours go first.
 const KEEP_IDLE: Duration = Duration::from_secs(45);
 
@@ -50,6 +57,56 @@ pub(crate) struct Request<'a> {
 
 pub(crate) struct Transport {
     client: Client,
+    runtime: Runtime,
+    /// How long the far side may be silent.
+    idle: Duration,
+}
+
+/// An answer whose body has not been read yet.
+pub(crate) struct Response {
+    inner: reqwest::Response,
+    /// What has been read of the body already.
+    words: Vec<u8>,
+    runtime: Handle,
+    idle: Duration,
+}
+
+impl Response {
+    /// Who answered.
+    pub(crate) fn url(&self) -> &Url {
+        self.inner.url()
+    }
+
+    pub(crate) fn status(&self) -> u16 {
+        self.inner.status().as_u16()
+    }
+
+    pub(crate) fn is_redirection(&self) -> bool {
+        self.inner.status().is_redirection()
+    }
+
+    pub(crate) fn is_success(&self) -> bool {
+        self.inner.status().is_success()
+    }
+
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        self.inner.headers()
+    }
+
+    /// Appends the body to `bytes`, and stops soon after `limit` bytes.
+    pub(crate) fn read(&mut self, limit: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
+        bytes.append(&mut self.words);
+        while bytes.len() as u64 <= limit {
+            let chunk = async { tokio::time::timeout(self.idle, self.inner.chunk()).await };
+            match self.runtime.block_on(chunk) {
+                Ok(Ok(Some(chunk))) => bytes.extend_from_slice(&chunk),
+                Ok(Ok(None)) => break,
+                Ok(Err(error)) => return Err(io::Error::other(error.without_url())),
+                Err(_) => return Err(io::ErrorKind::TimedOut.into()),
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Transport {
@@ -57,6 +114,7 @@ impl Transport {
     pub(crate) fn new(
         authorities: &[Authority],
         user_agent: &str,
+        idle: Duration,
         direct: bool,
     ) -> Result<Self, Error> {
         // Fails only if the program has chosen a provider itself, which is then the one to use.
@@ -69,20 +127,21 @@ impl Transport {
                 .redirect(reqwest::redirect::Policy::none())
                 .retry(reqwest::retry::never())
                 .connect_timeout(CONNECT)
-                // In the blocking client this limits the wait for the answer's head and then each read of its body.
-                .timeout(STALL)
                 .pool_idle_timeout(KEEP_IDLE);
             // A proxy that is set for the world should not be asked for this machine.
             if direct { builder.no_proxy() } else { builder }
         };
         let client = builder().tls_certs_merge(extra.clone()).build().or_else(|error| {
             // A machine without any system certificates (a sandbox) can still use plain http and the extra ones.
-            builder()
-                .tls_certs_only(extra.clone())
-                .build()
-                .map_err(|_| Error::Setup { source: error.without_url() })
+            let own = builder().tls_certs_only(extra.clone()).build();
+            own.map_err(|_| Error::Setup { source: io::Error::other(error.without_url()) })
         })?;
-        Ok(Self { client })
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(RUNTIME_THREADS)
+            .thread_name("registry")
+            .enable_all()
+            .build();
+        Ok(Self { client, runtime: runtime.map_err(|source| Error::Setup { source })?, idle })
     }
 
     /// Sends `request`; any answer is a success.
@@ -101,20 +160,46 @@ impl Transport {
             value.set_sensitive(true);
             builder = builder.header(AUTHORIZATION, value);
         }
+        let runtime = self.runtime.handle();
         let result = match request.payload {
-            Payload::Absent => builder.send().map_err(Failure::Http),
+            Payload::Absent => self.wait(builder),
             Payload::Bytes(media_type, bytes) => {
                 let builder = match media_type {
                     Some(media_type) => builder.header(CONTENT_TYPE, media_type),
                     None => builder,
                 };
-                builder.body(bytes.to_vec()).send().map_err(Failure::Http)
+                // Said in so many words, since an empty body does not always get a length.
+                self.wait(builder.header(CONTENT_LENGTH, bytes.len()).body(bytes.to_vec()))
             }
             Payload::Blob(blob, meter) => {
-                body::send(builder.header(CONTENT_TYPE, "application/octet-stream"), blob, meter)
+                let builder = builder.header(CONTENT_TYPE, "application/octet-stream");
+                body::send(
+                    runtime,
+                    self.idle,
+                    builder.header(CONTENT_LENGTH, blob.size()),
+                    blob,
+                    meter,
+                )
             }
         };
-        result.map_err(|failure| explain(failure, request))
+        match result {
+            Ok((inner, words)) => {
+                Ok(Response { inner, words, runtime: runtime.clone(), idle: self.idle })
+            }
+            Err(failure) => Err(explain(failure, request)),
+        }
+    }
+
+    fn wait(
+        &self,
+        builder: reqwest::RequestBuilder,
+    ) -> Result<(reqwest::Response, Vec<u8>), Failure> {
+        let answer = async { tokio::time::timeout(self.idle, builder.send()).await };
+        match self.runtime.block_on(answer) {
+            Ok(Ok(response)) => Ok((response, Vec::new())),
+            Ok(Err(error)) => Err(Failure::Http(error)),
+            Err(_) => Err(Failure::Stalled(self.idle)),
+        }
     }
 }
 
@@ -142,7 +227,7 @@ fn certificate_problem(error: &(dyn std::error::Error + 'static)) -> Option<Stri
         return Some(problem.to_string());
     }
     // An `io::Error` gives the cause of its content as its own cause and so hides the content.
-    match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(content) => certificate_problem(content),
         None => error.source().and_then(certificate_problem),
     }

@@ -7,13 +7,13 @@
 
 use std::sync::atomic::Ordering;
 
-use reqwest::blocking::Response;
 use reqwest::header::CONTENT_LENGTH;
 use reqwest::{Method, Url};
 
 use crate::auth::{Access, lock};
 use crate::body::Meter;
-use crate::transport::{Payload, Request};
+use crate::retry::is_transient;
+use crate::transport::{Payload, Request, Response};
 use crate::{Blob, Client, Digest, Error, Event, Progress, answer};
 
 const CONTENT_DIGEST: &str = "docker-content-digest";
@@ -55,7 +55,10 @@ impl Client {
             accept: None,
             payload: Payload::Absent,
         };
-        let response = self.retry.run(|| self.call(&request, &Access::Push, &[200, 404]))?;
+        let response = self
+            .retry
+            .run(|| self.call(&request, &Access::Push, &[200, 404]))
+            .map_err(|error| self.reason(error, &request))?;
         if response.status() == 404 {
             return Ok(false);
         }
@@ -79,6 +82,19 @@ impl Client {
                 expected: "404 or the length of the blob",
             }),
             _ => Ok(true),
+        }
+    }
+
+    /// The answer to HEAD has no body. A refusal is worth asking for its reason once more.
+    fn reason(&self, error: Error, head: &Request<'_>) -> Error {
+        if !matches!(&error, Error::Refused { status: 401 | 403, words, .. } if words.is_empty()) {
+            return error;
+        }
+        let get = Request { method: Method::GET, url: head.url.clone(), ..*head };
+        // Should it be allowed after all, the content is not read.
+        match self.call(&get, &Access::Push, &[200]) {
+            Err(told @ Error::Refused { .. }) if told.status() == error.status() => told,
+            _ => error,
         }
     }
 
@@ -186,7 +202,9 @@ impl Client {
                 Ok(Some(Opened::Session(self.location(&url, &response, action)?)))
             }
             Ok(_) => Ok(Some(Opened::Mounted)),
-            Err(Error::Refused { .. }) => Ok(None),
+            Err(error) if matches!(error, Error::Refused { .. }) || is_transient(&error) => {
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }

@@ -40,7 +40,11 @@ impl Registry {
         );
         if auth {
             fs::write(folder.path().join("htpasswd"), HTPASSWD).unwrap();
-            config += &format!("auth: {{htpasswd: {{realm: test, path: \"{root}/htpasswd\"}}}}\n");
+            config.extend([
+                "auth: {htpasswd: {realm: test, path: \"",
+                &root.to_string(),
+                "/htpasswd\"}}\n",
+            ]);
         }
         let file = folder.path().join("config.yml");
         fs::write(&file, config).unwrap();

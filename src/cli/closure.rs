@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::Args;
 use closure2img::closure::json;
-use closure2img::progress::{Silent, human};
+use closure2img::progress::{Quiet, human};
 
 use super::closure_args::ClosureArgs;
 use super::display::table;
@@ -20,7 +20,7 @@ pub(crate) struct ListArgs {
 }
 
 pub(crate) fn run(args: &ListArgs) -> anyhow::Result<()> {
-    let closure = args.closure.closure(args.json, &Silent)?;
+    let closure = args.closure.closure(args.json, &Quiet)?;
     if args.json {
         let mut out = std::io::stdout().lock();
         writeln!(out, "{}", json::path_info(&closure))?;

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use clap::ValueEnum;
-use closure2img::progress::{Bars, Plain, Progress, Silent};
+use closure2img::progress::{Bars, Plain, Progress, Quiet};
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -25,7 +25,7 @@ impl ProgressStyle {
             Self::Auto if std::io::stderr().is_terminal() => Box::new(Bars::default()),
             Self::Bar => Box::new(Bars::default()),
             Self::Auto | Self::Plain => Box::new(Plain::default()),
-            Self::None => Box::new(Silent),
+            Self::None => Box::new(Quiet),
         }
     }
 }

@@ -7,15 +7,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use closure2img::image::archive::write_archive;
 use closure2img::image::config;
-use closure2img::image::layout::{self, write_layout};
 use closure2img::image::root_files::{RootFiles, User};
 use closure2img::image::{
-    self, Compression, Dialect, Image, ImageName, LayerOptions, Machine, Order, RunConfig, Spool,
-    Whiteouts,
+    self, Compression, Destination, Dialect, Image, ImageName, LayerOptions, Machine, Order,
+    RunConfig, Whiteouts,
 };
-use closure2img::output::{self, AtomicFile, OutputError};
 use closure2img::progress::{Event, Progress, human};
 use closure2img::push::{self, Target};
 use jiff::Timestamp;
@@ -149,7 +146,7 @@ enum WhiteoutsArg {
 }
 
 pub(crate) fn run(args: &OciArgs) -> anyhow::Result<()> {
-    args.check()?;
+    let destination = args.destination()?;
     let progress = args.closure.progress();
     let progress = &*progress;
     let targets = args.targets()?;
@@ -164,9 +161,10 @@ pub(crate) fn run(args: &OciArgs) -> anyhow::Result<()> {
         },
         threads: args.closure.threads(),
     };
-    let spool = args.spool();
+    let spool = destination.spool();
     let layers = push::layers_while(&targets, progress, |done| -> anyhow::Result<_> {
-        Ok(image::build(&sources, options, &spool, progress, done)?)
+        let storage = destination.storage(order.dialect, &spool);
+        Ok(image::build(&sources, options, &storage, progress, done)?)
     })?;
     for omitted in &layers.omitted {
         progress.report(Event::Warning {
@@ -178,9 +176,7 @@ pub(crate) fn run(args: &OciArgs) -> anyhow::Result<()> {
         .tag
         .clone()
         .or_else(|| ImageName::of_store_path(order.closure.roots.first()?.path.name()));
-    if let Some(output) = &args.output {
-        args.write(&image, name.as_ref(), output, progress)?;
-    }
+    destination.write(&image, name.as_ref(), progress)?;
     let mut pushed = Vec::new();
     for target in &targets {
         pushed.push(push::finish(target, &image, progress)?);
@@ -189,27 +185,8 @@ pub(crate) fn run(args: &OciArgs) -> anyhow::Result<()> {
 }
 
 impl OciArgs {
-    /// What no single flag can know.
-    fn check(&self) -> anyhow::Result<()> {
-        let to_stdout = self.output.as_deref() == Some(Path::new("-"));
-        if self.output.is_none() && self.push.is_empty() {
-            let hint = "write a file with `-o app.tar`, or push with `--push REGISTRY/NAME:TAG`";
-            return Err(Usage::new("there is nowhere to put the image", hint).into());
-        }
-        if to_stdout && (self.json || !self.push.is_empty()) {
-            let hint = "write to a file with `-o app.tar`, or leave out `--json` and `--push`";
-            let text = "`-o -` leaves no room on stdout for anything else";
-            return Err(Usage::new(text, hint).into());
-        }
-        if to_stdout && self.format == Format::Layout {
-            let hint = "name a directory with `-o DIR`, or use `--format archive`";
-            let text = "a layout is a directory and cannot go to stdout";
-            return Err(Usage::new(text, hint).into());
-        }
-        if to_stdout && io::stdout().is_terminal() {
-            let hint = "redirect it: `… -o - | docker load`, or name a file";
-            return Err(Usage::new("an image does not belong on a terminal", hint).into());
-        }
+    /// Where the image is written, after what no single flag can know was checked.
+    fn destination(&self) -> anyhow::Result<Destination> {
         if self.format == Format::Docker && matches!(self.compress, Compression::Zstd(_)) {
             let hint = "use `--compress gzip`, or `--format archive`";
             return Err(Usage::new("Docker's own format has no zstd", hint).into());
@@ -219,13 +196,35 @@ impl OciArgs {
             let text = format!("cannot push to the digest in `{reference}`");
             return Err(Usage::new(text, hint).into());
         }
-        // Before hours of work rather than after.
-        match (&self.output, self.format) {
-            (Some(path), Format::Layout) => layout::check(path).map(drop)?,
-            (Some(path), _) if !to_stdout => drop(AtomicFile::create(path)?),
-            _ => {}
+        match &self.output {
+            None if self.push.is_empty() => {
+                let hint =
+                    "write a file with `-o app.tar`, or push with `--push REGISTRY/NAME:TAG`";
+                Err(Usage::new("there is nowhere to put the image", hint).into())
+            }
+            None => Ok(Destination::Nowhere),
+            Some(path) if path.as_path() == Path::new("-") => self.stdout(),
+            Some(path) if self.format == Format::Layout => Ok(Destination::layout(path.clone())?),
+            Some(path) => Ok(Destination::file(path.clone())?),
         }
-        Ok(())
+    }
+
+    fn stdout(&self) -> anyhow::Result<Destination> {
+        if self.json || !self.push.is_empty() {
+            let hint = "write to a file with `-o app.tar`, or leave out `--json` and `--push`";
+            let text = "`-o -` leaves no room on stdout for anything else";
+            return Err(Usage::new(text, hint).into());
+        }
+        if self.format == Format::Layout {
+            let hint = "name a directory with `-o DIR`, or use `--format archive`";
+            let text = "a layout is a directory and cannot go to stdout";
+            return Err(Usage::new(text, hint).into());
+        }
+        if io::stdout().is_terminal() {
+            let hint = "redirect it: `… -o - | docker load`, or name a file";
+            return Err(Usage::new("an image does not belong on a terminal", hint).into());
+        }
+        Ok(Destination::Stream(Box::new(io::stdout())))
     }
 
     fn targets(&self) -> anyhow::Result<Vec<Target>> {
@@ -298,37 +297,6 @@ impl OciArgs {
             ..RunConfig::default()
         };
         Ok(flags.over(base))
-    }
-
-    /// Layers rest where the output will be, as it needs the room anyway; else where TMPDIR says.
-    fn spool(&self) -> Spool {
-        match &self.output {
-            Some(path) if path.as_path() != Path::new("-") && !path.starts_with("/dev") => {
-                Spool::new(output::parent(path))
-            }
-            _ => Spool::new(std::env::temp_dir()),
-        }
-    }
-
-    fn write(
-        &self,
-        image: &Image,
-        name: Option<&ImageName>,
-        path: &Path,
-        progress: &dyn Progress,
-    ) -> anyhow::Result<()> {
-        if path == Path::new("-") {
-            let mut out = io::stdout().lock();
-            return write_archive(image, name, &mut out, progress)
-                .context("writing the image to stdout");
-        }
-        if self.format == Format::Layout {
-            return Ok(write_layout(image, name, path, progress)?);
-        }
-        let mut file = AtomicFile::create(path)?;
-        write_archive(image, name, &mut file, progress)
-            .map_err(|source| OutputError::Write { path: path.into(), source })?;
-        Ok(file.commit()?)
     }
 
     /// The result for whoever goes on with it: on stdout for programs, on stderr for people.

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::Args;
 use closure2img::closure::Closure;
-use closure2img::progress::{Silent, human};
+use closure2img::progress::{Quiet, human};
 use layering::{Budget, Plan, Strategy};
 use serde_json::{Value, json};
 
@@ -45,7 +45,7 @@ pub(crate) struct LayerArgs {
 }
 
 pub(crate) fn run(args: &PlanArgs) -> anyhow::Result<()> {
-    let closure = args.closure.closure(false, &Silent)?;
+    let closure = args.closure.closure(false, &Quiet)?;
     let LayerArgs { max_layers, strategy } = args.layers;
     let plan = layering::plan(&closure.graph()?, max_layers, strategy);
     if args.json {

@@ -9,18 +9,18 @@
 //!
 //! [`Query`] asks, [`Closure`] answers. Nothing here prints, and nothing writes to a store.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod database;
 mod error;
 pub mod graph_file;
 pub mod json;
-mod nar;
 mod nar_hash;
 mod path_info;
 mod query;
 mod root;
 pub mod scan;
 mod store;
-mod walk;
 
 pub use database::{Database, DatabaseError};
 pub use error::Error;
@@ -29,4 +29,3 @@ pub use path_info::PathInfo;
 pub use query::{Closure, Query, ReferencesFrom};
 pub use root::{Root, RootError};
 pub use store::{Location, Store, StoreError};
-pub use walk::WalkError;

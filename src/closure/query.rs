@@ -91,13 +91,14 @@ impl Query {
     /// The closure of the roots.
     pub fn closure(&self) -> Result<Closure, Error> {
         match &self.graph {
-            Some(file) => self.from_graph(file),
-            None => self.from_store(),
+            Some(file) => self.graph_closure(file),
+            None => self.store_closure(),
         }
     }
 
-    fn from_graph(&self, file: &Path) -> Result<Closure, Error> {
-        let GraphFile { store_dir, paths } = self.read(file)?;
+    fn graph_closure(&self, file: &Path) -> Result<Closure, Error> {
+        let fallback = self.location.store_dir.clone().unwrap_or_default();
+        let GraphFile { store_dir, paths } = read(file, &fallback)?;
         let store = Store::called(&self.location, store_dir);
         let mut roots = self.resolve(&store)?;
         let paths = if roots.is_empty() { paths } else { restrict(paths, &roots, &store, file)? };
@@ -109,7 +110,7 @@ impl Query {
         Ok(Closure { store, roots, paths, notes: Vec::new() })
     }
 
-    fn from_store(&self) -> Result<Closure, Error> {
+    fn store_closure(&self) -> Result<Closure, Error> {
         if self.roots.is_empty() {
             return Err(Error::NoRoot);
         }
@@ -131,44 +132,39 @@ impl Query {
                 ));
                 scan()?
             }
-            ReferencesFrom::File(file) => self.from_file(file, &store, &roots)?,
+            ReferencesFrom::File(file) => file_paths(file, &store, &roots)?,
         };
         let mut closure = Closure { store, roots, paths, notes };
         closure.fill(self.with_hashes, self.threads)?;
-        closure.graph()?;
         Ok(closure)
-    }
-
-    /// References from a file; sizes and hashes too as far as it has them, else from the database.
-    fn from_file(
-        &self,
-        file: &Path,
-        store: &Store,
-        roots: &[Root],
-    ) -> Result<Vec<PathInfo>, Error> {
-        let GraphFile { store_dir, paths } = self.read(file)?;
-        if store_dir != *store.dir() {
-            let (got, expected) = (store_dir.to_string(), store.dir().to_string());
-            return Err(Error::OtherStore { file: file.into(), got, expected });
-        }
-        let mut paths = restrict(paths, roots, store, file)?;
-        let database = Database::of(store);
-        if paths.iter().any(|info| info.nar_size == 0) && database.is_there() {
-            database.fill(&mut paths)?;
-        }
-        Ok(paths)
-    }
-
-    fn read(&self, file: &Path) -> Result<GraphFile, Error> {
-        let bytes =
-            std::fs::read(file).map_err(|source| Error::ReadGraph { file: file.into(), source })?;
-        let fallback = self.location.store_dir.clone().unwrap_or_default();
-        Ok(graph_file::parse(&bytes, &file.display().to_string(), &fallback)?)
     }
 
     fn resolve(&self, store: &Store) -> Result<Vec<Root>, Error> {
         self.roots.iter().map(|typed| Ok(Root::resolve(store, typed)?)).collect()
     }
+}
+
+/// References from a file; sizes and hashes too as far as it has them, else from the database.
+fn file_paths(file: &Path, store: &Store, roots: &[Root]) -> Result<Vec<PathInfo>, Error> {
+    let GraphFile { store_dir, paths } = read(file, store.dir())?;
+    if store_dir != *store.dir() {
+        let (got, expected) = (store_dir.to_string(), store.dir().to_string());
+        return Err(Error::OtherStore { file: file.into(), got, expected });
+    }
+    let mut paths = restrict(paths, roots, store, file)?;
+    let database = Database::of(store);
+    if paths.iter().any(|info| info.nar_size == 0 || info.nar_hash.is_none()) && database.is_there()
+    {
+        database.fill(&mut paths)?;
+    }
+    Ok(paths)
+}
+
+/// `fallback` is the store of paths that are written without one.
+fn read(file: &Path, fallback: &StoreDir) -> Result<GraphFile, Error> {
+    let bytes =
+        std::fs::read(file).map_err(|source| Error::ReadGraph { file: file.into(), source })?;
+    Ok(graph_file::parse(&bytes, &file.display().to_string(), fallback)?)
 }
 
 /// The part of `paths` that can be reached from `roots`.

@@ -81,8 +81,8 @@ impl Root {
         let absolute = std::path::absolute(typed)
             .map_err(|source| RootError::Io { path: typed.into(), source })?;
         let root = Walk::new(store, typed, &absolute).run()?;
-        // Whether a name ends in `.drv` is also how Nix tells a derivation.
-        if root.path.name().ends_with(".drv") {
+        // The name is also how Nix tells a derivation.
+        if let Some((_, "drv")) = root.path.name().rsplit_once('.') {
             return Err(RootError::Derivation { typed: typed.into(), path: root.path });
         }
         Ok(root)
@@ -116,10 +116,10 @@ impl<'a> Walk<'a> {
     fn run(mut self) -> Result<Root, RootError> {
         let mut links = 0;
         loop {
-            if let Some(inside) = self.in_store() {
-                if let Some(root) = self.root(inside)? {
-                    return Ok(root);
-                }
+            if let Some(inside) = self.in_store()
+                && let Some(root) = self.root(inside)?
+            {
+                return Ok(root);
             }
             let Some(name) = self.ahead.pop_front() else {
                 return Err(RootError::Outside {
@@ -155,19 +155,15 @@ impl<'a> Walk<'a> {
         let target =
             link.read_link().map_err(|source| RootError::Io { path: link.into(), source })?;
         if target.is_absolute() {
-            // Inside a chroot, `/` is the chroot, as long as what the link names is there.
-            self.here = match &self.chroot {
-                Some(chroot)
-                    if link.starts_with(chroot)
-                        && chroot
-                            .join(target.strip_prefix("/").unwrap_or(&target))
-                            .symlink_metadata()
-                            .is_ok() =>
-                {
-                    chroot.clone()
-                }
-                _ => "/".into(),
+            // Inside a chroot, `/` is the chroot, unless it has nothing by the first name: such a link
+            // was made for the world outside, as `./result` may be.
+            let inside = |chroot: &&PathBuf| {
+                let first = names(&target).pop_front();
+                link.starts_with(chroot)
+                    && first.is_some_and(|name| chroot.join(name).symlink_metadata().is_ok())
             };
+            self.here =
+                self.chroot.as_ref().filter(inside).map_or_else(|| "/".into(), PathBuf::clone);
         }
         let mut ahead = names(&target);
         ahead.append(&mut self.ahead);
@@ -274,6 +270,8 @@ mod tests {
         fs::create_dir_all(at("real/var/profiles")).unwrap();
         symlink(format!("/nix/store/{BASE}"), at("real/var/profiles/p-1-link")).unwrap();
         symlink("/var/profiles/p-1-link", at("real/var/profiles/p")).unwrap();
+        symlink("/var/profiles/p/bin/sh", at("real/sh")).unwrap();
+        symlink(at("bin"), at("real/outward")).unwrap();
         let cases = [
             ("result", ""),
             ("result/bin/hello", "bin/hello"),
@@ -281,6 +279,8 @@ mod tests {
             ("root/up", ""),
             ("bin/hello", "bin/hello"),
             ("root/var/profiles/p/bin", "bin"),
+            ("root/sh", "bin/sh"),
+            ("root/outward", "bin"),
         ];
         for (name, inner) in cases {
             assert_eq!(Root::resolve(&store, &at(name)).unwrap(), root(inner), "{name}");

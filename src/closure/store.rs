@@ -238,4 +238,19 @@ mod tests {
         std::fs::create_dir_all(root.path().join("nix/store")).unwrap();
         assert_eq!(Store::locate(&location, &[]).unwrap().dir(), &dir("/nix/store"));
     }
+
+    #[test]
+    fn roots_tell_the_store_that_they_are_in() {
+        let temp = tempfile::tempdir().unwrap();
+        let link = temp.path().join("result");
+        let path = "/gnu/store/2g13canlyc7b44mbr5fh62pdyvv6xrjl-hello-2.10";
+        std::os::unix::fs::symlink(path, &link).unwrap();
+        for root in [link, path.into()] {
+            let store = Store::locate(&Location::default(), &[root]).unwrap();
+            assert_eq!(store.database(), Path::new("/var/guix/db/db.sqlite"));
+        }
+        let root = PathBuf::from(path.replace("gnu", "nix"));
+        let store = Store::locate(&Location::default(), &[root]).unwrap();
+        assert_eq!(store.database(), Path::new("/nix/var/nix/db/db.sqlite"));
+    }
 }

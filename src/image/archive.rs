@@ -4,15 +4,17 @@
 //! archive is both at once: `docker load`, `podman load` and the `oci-archive:` and
 //! `docker-archive:` transports read the same file.
 
-use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 
 use registry::{Blob, Digest, Reference};
 use serde_json::json;
 
 use super::compress::Compression;
+use super::layer::{Layer, Storage};
 use super::manifest::{Dialect, Image, canonical};
+use super::spool::Spool;
 use super::tar;
+use crate::output::AtomicFile;
 use crate::progress::{Event, Progress};
 
 /// The name of an image within an archive: `NAME:TAG` as the user will say it.
@@ -77,25 +79,25 @@ impl ImageName {
 /// A file of an archive or layout.
 pub(crate) enum Content<'a> {
     Bytes(Vec<u8>),
-    Blob(&'a dyn Blob),
+    Layer(&'a Layer),
 }
 
 impl Content<'_> {
     fn size(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
-            Self::Blob(blob) => blob.size(),
+            Self::Layer(layer) => layer.size,
         }
     }
 
     /// Copies the content to `out`.
-    pub(crate) fn write(&self, out: &mut dyn Write, progress: &dyn Progress) -> io::Result<()> {
+    pub(crate) fn copy(&self, out: &mut dyn Write, progress: &dyn Progress) -> io::Result<()> {
         match self {
             Self::Bytes(bytes) => out.write_all(bytes),
-            Self::Blob(blob) => {
-                let mut reader = blob.open()?;
-                let mut buffer =
-                    vec![0; usize::try_from(blob.size().clamp(1, 1 << 20)).unwrap_or(1 << 20)];
+            Self::Layer(layer) => {
+                let mut reader = layer.reader();
+                let most = usize::try_from(layer.size).unwrap_or(COPIED);
+                let mut buffer = vec![0; most.clamp(1, COPIED)];
                 loop {
                     let count = reader.read(&mut buffer)?;
                     if count == 0 {
@@ -109,25 +111,29 @@ impl Content<'_> {
     }
 }
 
-/// The files of an OCI image layout, each blob once; what describes it comes first.
+/// Bytes that are copied at a time.
+const COPIED: usize = 1 << 20;
+
+/// Where blobs are in a layout.
+const BLOBS: [&str; 2] = ["blobs", "blobs/sha256"];
+
+fn blob_name(digest: &Digest) -> String {
+    format!("blobs/sha256/{}", digest.hex())
+}
+
+/// The files of an OCI image layout: layers first, as they are there first.
 pub(crate) fn layout_files<'a>(
     image: &'a Image,
     name: Option<&ImageName>,
 ) -> Vec<(String, Content<'a>)> {
-    let mut files = vec![
-        ("oci-layout".into(), Content::Bytes(br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec())),
+    let layers = image.layers.iter().map(|layer| (blob_name(&layer.digest), Content::Layer(layer)));
+    let documents = [&image.config, &image.manifest]
+        .map(|document| (blob_name(&document.digest()), Content::Bytes(document.bytes().to_vec())));
+    let index = [
         ("index.json".into(), Content::Bytes(index(image, name))),
+        ("oci-layout".into(), Content::Bytes(br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec())),
     ];
-    let mut seen = BTreeSet::new();
-    for blob in [&image.manifest as &dyn Blob, &image.config]
-        .into_iter()
-        .chain(image.layers.iter().map(|layer| &**layer as &dyn Blob))
-    {
-        if seen.insert(blob.digest()) {
-            files.push((blob_name(&blob.digest()), Content::Blob(blob)));
-        }
-    }
-    files
+    layers.chain(documents).chain(index).collect()
 }
 
 /// An image layout that is a Docker archive, too.
@@ -135,66 +141,117 @@ fn both<'a>(image: &'a Image, name: Option<&ImageName>) -> Vec<(String, Content<
     let mut files = layout_files(image, name);
     let layers: Vec<String> = image.layers.iter().map(|layer| blob_name(&layer.digest)).collect();
     let manifest = docker_manifest(&blob_name(&image.config.digest()), &layers, name);
-    files.insert(2, ("manifest.json".into(), Content::Bytes(manifest)));
+    files.push(("manifest.json".into(), Content::Bytes(manifest)));
     files
 }
 
 fn docker<'a>(image: &'a Image, name: Option<&ImageName>) -> Vec<(String, Content<'a>)> {
+    let layer_name = |layer: &Layer| match layer.compression {
+        Compression::None => format!("{}.tar", layer.digest.hex()),
+        Compression::Gzip(_) => format!("{}.tar.gz", layer.digest.hex()),
+        Compression::Zstd(_) => format!("{}.tar.zst", layer.digest.hex()),
+    };
+    let layers: Vec<String> = image.layers.iter().map(|layer| layer_name(layer)).collect();
     let config = format!("{}.json", image.config.digest().hex());
-    let mut files = vec![(config.clone(), Content::Blob(&image.config))];
-    let (mut seen, mut layers) = (BTreeSet::new(), Vec::new());
-    for layer in &image.layers {
-        let end = match layer.compression {
-            Compression::None => "tar",
-            Compression::Gzip(_) => "tar.gz",
-            Compression::Zstd(_) => "tar.zst",
-        };
-        let file = format!("{}.{end}", layer.digest.hex());
-        layers.push(file.clone());
-        if seen.insert(layer.digest) {
-            files.push((file, Content::Blob(&**layer)));
+    let manifest = docker_manifest(&config, &layers, name);
+    let mut files: Vec<(String, Content<'_>)> = layers
+        .into_iter()
+        .zip(&image.layers)
+        .map(|(name, layer)| (name, Content::Layer(layer)))
+        .collect();
+    files.push((config, Content::Bytes(image.config.bytes().to_vec())));
+    files.push(("manifest.json".into(), Content::Bytes(manifest)));
+    files
+}
+
+/// Room for layers in an archive that is to be a file.
+pub fn storage<'a>(dialect: Dialect, file: &'a AtomicFile, spool: &'a Spool) -> Storage<'a> {
+    // Only the length of a name matters, and all digests have the same.
+    let (start, header): (u64, fn(u64) -> u64) = match dialect {
+        Dialect::Oci => (BLOBS.map(|_| tar::BLOCK as u64).iter().sum(), |size| {
+            header_length(&blob_name(&Digest::of(b"")), size)
+        }),
+        Dialect::Docker => {
+            (0, |size| header_length(&format!("{}.tar", Digest::of(b"").hex()), size))
+        }
+    };
+    match file.regular() {
+        Some((file, path)) => Storage::Archive { file, path, start, header, spool },
+        None => Storage::Spool(spool),
+    }
+}
+
+fn header_length(name: &str, size: u64) -> u64 {
+    let mut header = Vec::new();
+    tar::header(&mut header, name.as_bytes(), 0o644, tar::Kind::File { size });
+    header.len() as u64
+}
+
+/// Where an archive goes.
+pub enum Out<'a> {
+    /// Anything that takes bytes.
+    Stream(&'a mut dyn Write),
+    /// A file, in which layers may stand already ([`storage`]).
+    File(&'a mut AtomicFile),
+}
+
+impl Out<'_> {
+    fn write(&mut self) -> &mut dyn Write {
+        match self {
+            Self::Stream(out) => *out,
+            Self::File(file) => *file,
         }
     }
-    files.insert(
-        0,
-        ("manifest.json".into(), Content::Bytes(docker_manifest(&config, &layers, name))),
-    );
-    files
+
+    /// Passes over `layer` if it stands at `offset` already.
+    fn skip(&mut self, layer: &Layer, offset: u64) -> io::Result<bool> {
+        let Self::File(file) = self else { return Ok(false) };
+        let there = file.regular().is_some_and(|(file, _)| layer.is_at(file, offset));
+        if there {
+            file.skip(layer.size)?;
+        }
+        Ok(there)
+    }
 }
 
 /// Writes the image as one tar: an OCI layout that `docker load` reads, too, or Docker's own form.
 pub fn write_archive(
     image: &Image,
     name: Option<&ImageName>,
-    out: &mut dyn Write,
+    out: &mut Out<'_>,
     progress: &dyn Progress,
 ) -> io::Result<()> {
-    let files = match image.dialect {
-        Dialect::Oci => both(image, name),
-        Dialect::Docker => docker(image, name),
+    let (dirs, files) = match image.dialect {
+        Dialect::Oci => (&BLOBS[..], both(image, name)),
+        Dialect::Docker => (&[][..], docker(image, name)),
     };
-    progress.report(Event::Write { bytes: files.iter().map(|(_, content)| content.size()).sum() });
     let mut header = Vec::new();
-    let mut dirs = BTreeSet::new();
+    for dir in dirs {
+        tar::header(&mut header, dir.as_bytes(), 0o755, tar::Kind::Directory);
+    }
+    progress.report(Event::Write { bytes: files.iter().map(|(_, content)| content.size()).sum() });
+    let mut offset = 0;
     for (name, content) in &files {
-        header.clear();
-        for (at, _) in name.match_indices('/') {
-            if dirs.insert(&name[..at]) {
-                tar::header(&mut header, &name.as_bytes()[..at], 0o755, tar::Kind::Directory);
-            }
-        }
         let size = content.size();
         tar::header(&mut header, name.as_bytes(), 0o644, tar::Kind::File { size });
-        out.write_all(&header)?;
-        content.write(out, progress)?;
-        out.write_all(tar::padding(size))?;
+        out.write().write_all(&header)?;
+        offset += header.len() as u64;
+        header.clear();
+        let in_place = match content {
+            Content::Layer(layer) => out.skip(layer, offset)?,
+            Content::Bytes(_) => false,
+        };
+        if in_place {
+            progress.report(Event::Written { bytes: size });
+        } else {
+            content.copy(out.write(), progress)?;
+        }
+        let padding = tar::padding(size);
+        out.write().write_all(padding)?;
+        offset += size + padding.len() as u64;
     }
-    out.write_all(&tar::TRAILER)?;
-    out.flush()
-}
-
-fn blob_name(digest: &Digest) -> String {
-    format!("blobs/sha256/{}", digest.hex())
+    out.write().write_all(&tar::TRAILER)?;
+    out.write().flush()
 }
 
 fn index(image: &Image, name: Option<&ImageName>) -> Vec<u8> {

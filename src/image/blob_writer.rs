@@ -6,8 +6,6 @@
 //! with it the memory.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Write;
 use std::sync::mpsc::{self, Receiver, Sender};
 
 use registry::Digest;
@@ -16,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::Error;
 use super::compress::{Compression, Framing, Piece};
 use super::pool::{Done, Job, Pool};
-use super::spool::{Spool, Spooled};
+use super::spool::{Room, Spooled};
 
 /// A blob at rest and what its layer is known by.
 #[derive(Clone, Debug)]
@@ -31,8 +29,7 @@ pub(crate) struct Blob {
 pub(crate) struct BlobWriter<'a> {
     compression: Compression,
     pool: &'a Pool,
-    spool: &'a Spool,
-    file: File,
+    room: Room,
     diff: Sha256,
     digest: Sha256,
     framing: Framing,
@@ -46,19 +43,12 @@ pub(crate) struct BlobWriter<'a> {
 }
 
 impl<'a> BlobWriter<'a> {
-    pub(crate) fn new(
-        compression: Compression,
-        pool: &'a Pool,
-        spool: &'a Spool,
-    ) -> Result<Self, Error> {
-        let file =
-            spool.file().map_err(|source| Error::Spool { dir: spool.dir().into(), source })?;
+    pub(crate) fn new(compression: Compression, pool: &'a Pool, room: Room) -> Result<Self, Error> {
         let framing = Framing::new(compression);
         let mut writer = Self {
             compression,
             pool,
-            spool,
-            file,
+            room,
             diff: Sha256::new(),
             digest: Sha256::new(),
             framing,
@@ -121,9 +111,9 @@ impl<'a> BlobWriter<'a> {
         if self.compression != Compression::None {
             self.digest.update(bytes);
         }
+        self.room.write(bytes, self.size)?;
         self.size += bytes.len() as u64;
-        let dir = self.spool.dir();
-        self.file.write_all(bytes).map_err(|source| Error::Spool { dir: dir.into(), source })
+        Ok(())
     }
 
     /// Closes the blob; the last block has been given.
@@ -136,6 +126,6 @@ impl<'a> BlobWriter<'a> {
                 Digest::from(<[u8; 32]>::from(self.digest.finalize()))
             }
         };
-        Ok(Blob { diff_id, digest, size: self.size, content: Spooled::new(self.file, self.size) })
+        Ok(Blob { diff_id, digest, size: self.size, content: self.room.close(self.size)? })
     }
 }

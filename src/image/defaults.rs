@@ -119,9 +119,9 @@ mod tests {
         let view = View::new(layering::StoreDir::default(), dir.path().into());
         let (one, two, script) = (root("one", None), root("two", None), root("script", None));
         assert_eq!(entrypoint(&view, &[one.clone(), two.clone()]).unwrap(), "/nix/store/one/bin/x");
-        assert_eq!(entrypoint(&view, &[script.clone()]).unwrap(), "/nix/store/script");
+        assert_eq!(entrypoint(&view, std::slice::from_ref(&script)).unwrap(), "/nix/store/script");
         assert_eq!(entrypoint(&view, &[one.clone(), script]), None);
-        assert_eq!(entrypoint(&view, &[two.clone()]), None);
+        assert_eq!(entrypoint(&view, std::slice::from_ref(&two)), None);
         assert_eq!(
             entrypoint(&view, &[root("two", Some("bin/z"))]).unwrap(),
             "/nix/store/two/bin/z"

@@ -22,9 +22,13 @@ pub enum Error {
         "`{path}` cannot be in an image layer: names that begin with `.wh.` delete files there"
     )]
     Whiteout { path: String },
-    #[error("cannot keep a layer in `{}`", dir.display())]
+    #[error(
+        "a store path changed after it was measured: its layer has {got} bytes or more, expected {expected}"
+    )]
+    TarSize { got: u64, expected: u64 },
+    #[error("cannot keep a layer in `{}`", place.display())]
     Spool {
-        dir: PathBuf,
+        place: PathBuf,
         #[source]
         source: io::Error,
     },
@@ -44,14 +48,14 @@ impl Error {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Tree(error) => error.hint().map(Into::into),
-            Self::NarSize { .. } => Some(
+            Self::Tree(error) => error.hint(),
+            Self::NarSize { .. } | Self::TarSize { .. } => Some(
                 "store paths must not change: find out what writes there, then `nix-store --repair-path`".into(),
             ),
             Self::Whiteout { .. } => {
                 Some("leave such files out of the image with `--whiteouts omit`".into())
             }
-            Self::Spool { dir, source } => place(dir, source),
+            Self::Spool { place, source } => no_place(place, source),
             Self::Machine(error) => Some(error.hint()),
             Self::Config(error) => error.hint(),
             Self::RootFiles(error) => error.hint(),
@@ -60,19 +64,27 @@ impl Error {
     }
 }
 
+/// A hint for a full disk.
+pub(crate) fn room(error: &io::Error) -> Option<String> {
+    matches!(
+        error.kind(),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
+    )
+    .then(|| "make room there, or let TMPDIR or `-o` point to a file system with more".into())
+}
+
 /// A hint for when nothing can be written in `dir`.
-pub(crate) fn place(dir: &Path, error: &io::Error) -> Option<String> {
+pub(crate) fn no_place(dir: &Path, error: &io::Error) -> Option<String> {
     let there = dir.exists();
     let dir = dir.display();
-    Some(match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-            "make room there, or let TMPDIR or `-o` point to a file system with more".into()
+    match error.kind() {
+        ErrorKind::NotFound if !there => {
+            Some(format!("create the directory first: `mkdir -p {dir}`"))
         }
-        ErrorKind::NotFound if !there => format!("create the directory first: `mkdir -p {dir}`"),
-        ErrorKind::NotADirectory => format!("name a directory: `{dir}` is none"),
+        ErrorKind::NotADirectory => Some(format!("name a directory: `{dir}` is none")),
         ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            format!("write elsewhere, or run as a user who may write to `{dir}`")
+            Some(format!("write elsewhere, or run as a user who may write to `{dir}`"))
         }
-        _ => return None,
-    })
+        _ => room(error),
+    }
 }

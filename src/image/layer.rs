@@ -1,7 +1,10 @@
 //! Layers: made side by side, each in one pass over what goes into it.
 
+use std::cmp::Reverse;
+use std::fs::File;
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -10,12 +13,12 @@ use layering::StorePath;
 use registry::Digest;
 
 use super::compress::Compression;
+use super::entries::Seen;
 use super::machine::Machines;
 use super::pool::{Pool, Queue};
 use super::source::Source;
-use super::spool::{Spool, Spooled};
-use super::tar_stream::{self, Built};
-use super::{Error, Whiteouts};
+use super::spool::{Room, Spool, Spooled};
+use super::{Error, Whiteouts, measure, tar, tar_stream};
 use crate::progress::{Event, Progress};
 
 /// A layer at rest: its blob and what describes it.
@@ -37,6 +40,11 @@ pub struct Layer {
 }
 
 impl Layer {
+    /// Whether the blob stands in `file` at `offset`.
+    pub(crate) fn is_at(&self, file: &Arc<File>, offset: u64) -> bool {
+        self.content.is_at(file, offset)
+    }
+
     /// A reader over the blob from its start.
     pub fn reader(&self) -> impl Read + Send + 'static {
         self.content.reader()
@@ -68,6 +76,52 @@ pub struct LayerOptions {
     pub threads: NonZeroUsize,
 }
 
+/// Where layers are kept once they are made.
+#[derive(Debug)]
+pub enum Storage<'a> {
+    /// In unnamed files.
+    Spool(&'a Spool),
+    /// In the archive that they are for, one behind the other, if their sizes are known
+    /// beforehand; else in unnamed files.
+    Archive {
+        /// The archive.
+        file: &'a Arc<File>,
+        /// What to call it in a message.
+        path: &'a Path,
+        /// Where the header of the first layer begins.
+        start: u64,
+        /// How long the header of a layer of this size is.
+        header: fn(u64) -> u64,
+        /// For layers whose sizes are not known beforehand.
+        spool: &'a Spool,
+    },
+}
+
+impl Storage<'_> {
+    /// Room for the layer of each source.
+    fn rooms(&self, sources: &[Source], options: LayerOptions) -> Result<Vec<Room>, Error> {
+        let spool = match self {
+            Self::Archive { file, path, start, header, .. }
+                if options.compression == Compression::None =>
+            {
+                let order: Vec<usize> = (0..sources.len()).collect();
+                let sizes = in_parallel(&order, options.threads.get(), |index| {
+                    measure::tar_size(&sources[index], options.whiteouts)
+                })?;
+                let mut at = *start;
+                let rooms = sizes.into_iter().map(|size| {
+                    let begin = at + header(size);
+                    at = begin + size + tar::padding(size).len() as u64;
+                    Room::within(file, path, begin, size)
+                });
+                return Ok(rooms.collect());
+            }
+            Self::Archive { spool, .. } | Self::Spool(spool) => spool,
+        };
+        sources.iter().map(|_| spool.room()).collect()
+    }
+}
+
 /// All layers of an image, and what was seen on the way.
 #[derive(Clone, Debug)]
 pub struct Layers {
@@ -84,7 +138,7 @@ pub struct Layers {
 pub fn build(
     sources: &[Source],
     options: LayerOptions,
-    spool: &Spool,
+    storage: &Storage<'_>,
     progress: &dyn Progress,
     done: &(dyn Fn(&Arc<Layer>) -> bool + Sync),
 ) -> Result<Layers, Error> {
@@ -92,40 +146,55 @@ pub fn build(
         count: sources.len(),
         bytes: sources.iter().map(Source::weight).sum(),
     });
+    let rooms = storage.rooms(sources, options)?;
     // The largest first, so that none is left to the end alone.
     let mut order: Vec<usize> = (0..sources.len()).collect();
-    order.sort_by_key(|&index| std::cmp::Reverse(sources[index].weight()));
+    order.sort_by_key(|&index| Reverse(sources[index].weight()));
+    let threads = options.threads.get();
+    let (readers, compressors) = match options.compression {
+        Compression::None => (threads, 0),
+        // Reading and hashing are ten times as fast as compressing; a second reader hides the
+        // pauses between layers. More would only hold more memory.
+        Compression::Gzip(_) | Compression::Zstd(_) => (2 + threads / 8, threads),
+    };
+    let queue = Queue::default();
+    let built = thread::scope(|scope| {
+        let pool = Pool::start(scope, &queue, compressors);
+        in_parallel(&order, readers, |index| {
+            let room = rooms[index].clone();
+            let (layer, seen) = one(&sources[index], options, &pool, room, progress)?;
+            progress.report(Event::LayerDone { size: layer.size });
+            if done(&layer) { Ok((layer, seen)) } else { Err(Error::Stopped) }
+        })
+    })?;
+    let mut all = Layers { layers: Vec::new(), machines: Machines::default(), omitted: Vec::new() };
+    for (layer, seen) in built {
+        all.layers.push(layer);
+        all.machines.merge(seen.machines);
+        all.omitted.extend(seen.omitted);
+    }
+    all.omitted.sort();
+    Ok(all)
+}
+
+/// What `work` says for each number, sorted by number; `order` is that of beginning. Nothing is
+/// begun after a failure, and of several failures that of the lowest number is told.
+fn in_parallel<T: Send>(
+    order: &[usize],
+    threads: usize,
+    work: impl Fn(usize) -> Result<T, Error> + Sync,
+) -> Result<Vec<T>, Error> {
     let next = AtomicUsize::new(0);
     let failed = AtomicBool::new(false);
-    let results = Mutex::new(Vec::with_capacity(sources.len()));
-    let queue = Queue::default();
+    let results = Mutex::new(Vec::with_capacity(order.len()));
     thread::scope(|scope| {
-        let threads = options.threads.get();
-        let (readers, compressors) = match options.compression {
-            Compression::None => (threads, 0),
-            // Reading and hashing are ten times as fast as compressing; a second reader hides the
-            // pauses between layers. More would only hold more memory.
-            Compression::Gzip(_) | Compression::Zstd(_) => (2 + threads / 8, threads),
-        };
-        let pool = Arc::new(Pool::start(scope, &queue, compressors));
-        for _ in 0..readers.min(sources.len()) {
-            let pool = Arc::clone(&pool);
-            let (order, next, failed, results) = (&order, &next, &failed, &results);
-            scope.spawn(move || {
-                while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if failed.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    let result = one(&sources[index], options, &pool, spool, progress);
-                    match &result {
-                        Ok((layer, _)) => {
-                            progress.report(Event::LayerDone { size: layer.size });
-                            if !done(layer) {
-                                failed.store(true, Ordering::Relaxed);
-                            }
-                        }
-                        Err(_) => failed.store(true, Ordering::Relaxed),
-                    }
+        for _ in 0..threads.min(order.len()) {
+            scope.spawn(|| {
+                while !failed.load(Ordering::Relaxed)
+                    && let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed))
+                {
+                    let result = work(index);
+                    failed.fetch_or(result.is_err(), Ordering::Relaxed);
                     results.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
                 }
             });
@@ -133,36 +202,18 @@ pub fn build(
     });
     let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
     results.sort_by_key(|(index, _)| *index);
-    let mut all = Layers { layers: Vec::new(), machines: Machines::default(), omitted: Vec::new() };
-    for (_, result) in results {
-        let (layer, seen) = result?;
-        all.layers.push(layer);
-        all.machines.merge(seen.machines);
-        all.omitted.extend(seen.omitted);
-    }
-    if all.layers.len() < sources.len() {
-        return Err(Error::Stopped);
-    }
-    all.omitted.sort();
-    Ok(all)
-}
-
-/// What a layer's files told, apart from its bytes.
-struct Seen {
-    machines: Machines,
-    omitted: Vec<String>,
+    results.into_iter().map(|(_, result)| result).collect()
 }
 
 fn one(
     source: &Source,
     options: LayerOptions,
     pool: &Pool,
-    spool: &Spool,
+    room: Room,
     progress: &dyn Progress,
 ) -> Result<(Arc<Layer>, Seen), Error> {
     let LayerOptions { compression, whiteouts, .. } = options;
-    let Built { blob, machines, omitted } =
-        tar_stream::build(source, compression, whiteouts, pool, spool, progress)?;
+    let (blob, seen) = tar_stream::build(source, compression, whiteouts, pool, room, progress)?;
     let layer = Layer {
         paths: source.paths(),
         diff_id: blob.diff_id,
@@ -172,5 +223,5 @@ fn one(
         key: source.key(whiteouts),
         content: blob.content,
     };
-    Ok((Arc::new(layer), Seen { machines, omitted }))
+    Ok((Arc::new(layer), seen))
 }

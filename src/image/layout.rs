@@ -28,7 +28,7 @@ pub fn write_layout(
     fs::create_dir_all(&blobs).map_err(failed())?;
     for (name, content) in layout_files(image, name) {
         let mut file = AtomicFile::create(&new.join(name))?;
-        content.write(&mut file, progress).map_err(failed())?;
+        content.copy(&mut file, progress).map_err(failed())?;
         file.commit()?;
     }
     if occupied { replace(&new, &target) } else { fs::rename(&new, &target) }.map_err(failed())

@@ -44,7 +44,7 @@ impl Pool {
         for _ in 0..threads {
             scope.spawn(|| {
                 while let Some(job) = queue.take() {
-                    run(job)
+                    run(job);
                 }
             });
         }

@@ -1,13 +1,16 @@
-//! Room for blobs between being made and being shipped: files without a name.
+//! Where blobs rest between being made and being shipped.
 //!
-//! A layer's digest is known only when its last byte was made, so it must rest somewhere. The files
-//! have no name in any directory, so that nothing is left behind however the program ends.
+//! A layer's digest is known only when its last byte was made. A compressed layer waits in a file
+//! without a name in any directory, so that nothing is left behind however the program ends. An
+//! uncompressed layer, whose size is known beforehand, is written to its place in the archive.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use super::Error;
 
 /// A directory on whose file system unnamed files are made.
 #[derive(Clone, Debug)]
@@ -21,33 +24,72 @@ impl Spool {
         Self { dir: dir.into() }
     }
 
-    /// The directory.
-    pub fn dir(&self) -> &Path {
-        &self.dir
+    /// Room for one blob of any size.
+    pub(crate) fn room(&self) -> Result<Room, Error> {
+        let file = tempfile::tempfile_in(&self.dir)
+            .map_err(|source| Error::Spool { place: self.dir.clone(), source })?;
+        Ok(Room { file: Arc::new(file), place: self.dir.clone(), offset: 0, size: None })
+    }
+}
+
+/// Room for one blob in a file.
+#[derive(Clone, Debug)]
+pub(crate) struct Room {
+    file: Arc<File>,
+    /// What to call the file in a message.
+    place: PathBuf,
+    offset: u64,
+    /// The size that the blob must have, if it has neighbours.
+    size: Option<u64>,
+}
+
+impl Room {
+    /// `size` bytes of `file` from `offset`.
+    pub(crate) fn within(file: &Arc<File>, place: &Path, offset: u64, size: u64) -> Self {
+        Self { file: Arc::clone(file), place: place.into(), offset, size: Some(size) }
     }
 
-    /// A new empty file without a name.
-    pub(crate) fn file(&self) -> io::Result<File> {
-        tempfile::tempfile_in(&self.dir)
+    /// Writes `bytes` behind the first `at` bytes of the blob.
+    pub(crate) fn write(&self, bytes: &[u8], at: u64) -> Result<(), Error> {
+        let end = at + bytes.len() as u64;
+        if self.size.is_some_and(|size| end > size) {
+            return Err(Error::TarSize { got: end, expected: self.size.unwrap_or_default() });
+        }
+        self.file
+            .write_all_at(bytes, self.offset + at)
+            .map_err(|source| Error::Spool { place: self.place.clone(), source })
+    }
+
+    /// The blob at rest, all `size` bytes of it.
+    pub(crate) fn close(self, size: u64) -> Result<Spooled, Error> {
+        match self.size {
+            Some(expected) if expected != size => Err(Error::TarSize { got: size, expected }),
+            _ => Ok(Spooled { file: self.file, offset: self.offset, size }),
+        }
     }
 }
 
 /// Bytes at rest that can be read again and again, by several readers at once.
 #[derive(Clone, Debug)]
-pub struct Spooled {
+pub(crate) struct Spooled {
     file: Arc<File>,
+    offset: u64,
     size: u64,
 }
 
 impl Spooled {
-    /// The first `size` bytes of `file`.
-    pub(crate) fn new(file: File, size: u64) -> Self {
-        Self { file: Arc::new(file), size }
+    /// A reader from the start.
+    pub(crate) fn reader(&self) -> impl Read + Send + 'static {
+        SpooledReader {
+            file: Arc::clone(&self.file),
+            at: self.offset,
+            end: self.offset + self.size,
+        }
     }
 
-    /// A reader from the start.
-    pub fn reader(&self) -> impl Read + Send + 'static {
-        SpooledReader { file: Arc::clone(&self.file), at: 0, end: self.size }
+    /// Whether the bytes stand in `file` at `offset`.
+    pub(crate) fn is_at(&self, file: &Arc<File>, offset: u64) -> bool {
+        Arc::ptr_eq(&self.file, file) && self.offset == offset
     }
 }
 

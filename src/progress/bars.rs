@@ -25,7 +25,7 @@ impl Bars {
     fn bar<'a>(&self, cell: &'a OnceLock<ProgressBar>, what: &'static str) -> &'a ProgressBar {
         cell.get_or_init(|| {
             let style = ProgressStyle::with_template(
-                "{prefix:>8} [{bar:30}] {bytes} of {total_bytes} {bytes_per_sec} {msg}",
+                "{prefix:>8} [{bar:30}] {decimal_bytes} of {decimal_total_bytes} {decimal_bytes_per_sec} {msg}",
             )
             .unwrap_or_else(|_| ProgressStyle::default_bar());
             let bar = ProgressBar::new(0).with_style(style.progress_chars("=> ")).with_prefix(what);
@@ -48,7 +48,7 @@ impl Progress for Bars {
             Event::LayerRead { bytes } => build().inc(bytes),
             // Headers and padding come on top of what the store counts.
             Event::LayerDone { .. } => {
-                build().set_length(build().length().unwrap_or(0).max(build().position()))
+                build().set_length(build().length().unwrap_or(0).max(build().position()));
             }
             Event::Write { bytes } => write().set_length(bytes),
             Event::Written { bytes } => write().inc(bytes),

@@ -3,6 +3,8 @@
 mod bars;
 mod plain;
 
+use std::io::{self, Write};
+
 pub use bars::Bars;
 pub use plain::Plain;
 
@@ -40,6 +42,19 @@ pub enum Event<'a> {
 pub trait Progress: Sync {
     /// Takes one event.
     fn report(&self, event: Event<'_>);
+}
+
+/// Writes warnings to stderr, and nothing else.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Quiet;
+
+impl Progress for Quiet {
+    fn report(&self, event: Event<'_>) {
+        if let Event::Warning { text } = event {
+            // A closed stderr must not stop the work.
+            let _ = writeln!(io::stderr().lock(), "warning: {text}");
+        }
+    }
 }
 
 /// Says nothing.

@@ -1,45 +1,39 @@
 //! A regular file's bytes, read once and no more and no fewer than its size said.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::FileType;
 
 use super::Error;
+use super::walk::executable;
 
 /// How many of a file's first bytes [`Content::head`] keeps: enough for an ELF header's type and
 /// machine.
 pub const HEAD_LEN: usize = 20;
 
-/// An open regular file on its way into an archive.
+/// An open regular file on its way into an archive or a hash.
 #[derive(Debug)]
 pub struct Content<'a> {
     path: &'a Path,
-    file: File,
+    fd: OwnedFd,
     executable: bool,
     size: u64,
     left: u64,
+    /// Whether the end was seen where it should be.
+    ended: bool,
     head: [u8; HEAD_LEN],
 }
 
 impl<'a> Content<'a> {
-    /// Opens `path`, which a directory listing called a regular file.
-    pub(super) fn open(path: &'a Path) -> Result<Self, Error> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = match rustix::fs::open(path, flags, Mode::empty()) {
-            Ok(fd) => File::from(fd),
-            Err(rustix::io::Errno::LOOP) => return Err(Error::Replaced { path: path.into() }),
-            Err(errno) => return Err(Error::io("open", path)(errno.into())),
-        };
-        let stat =
-            rustix::fs::fstat(&file).map_err(|errno| Error::io("stat", path)(errno.into()))?;
-        if !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() {
+    pub(super) fn new(path: &'a Path, fd: OwnedFd) -> Result<Self, Error> {
+        let stat = rustix::fs::fstat(&fd).map_err(Error::io("look at", path))?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(Error::Replaced { path: path.into() });
         }
         let size = u64::try_from(stat.st_size).unwrap_or(0);
-        let executable = Mode::from_raw_mode(stat.st_mode).contains(Mode::XUSR);
-        Ok(Self { path, file, executable, size, left: size, head: [0; HEAD_LEN] })
+        let executable = executable(stat.st_mode);
+        Ok(Self { path, fd, executable, size, left: size, ended: false, head: [0; HEAD_LEN] })
     }
 
     /// Whether its owner may execute it, the only permission that a NAR keeps.
@@ -57,53 +51,28 @@ impl<'a> Content<'a> {
         &self.head
     }
 
-    /// Reads some of what is left into `buffer`; 0 when all was read.
+    /// Reads some of what is left into `buffer`, which must not be empty; 0 when all was read and
+    /// the file has not grown.
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
-        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
-        if most == 0 {
+        if self.ended {
             return Ok(0);
         }
-        let count = self.read_file(&mut buffer[..most])?;
-        let at = self.size - self.left;
-        if count == 0 {
-            return Err(Error::Size {
-                path: self.path.into(),
-                expected: self.size,
-                got: at.to_string(),
-            });
+        // One byte more than is due, so that a short answer proves the end without asking again.
+        let due = usize::try_from(self.left).unwrap_or(usize::MAX);
+        let most = due.saturating_add(1).min(buffer.len());
+        let count = rustix::io::retry_on_intr(|| rustix::io::read(&self.fd, &mut buffer[..most]))
+            .map_err(Error::io("read", self.path))?;
+        let before = self.size - self.left;
+        if count > due || (count == 0 && due > 0) {
+            let got = before + count as u64;
+            return Err(Error::Size { path: self.path.into(), expected: self.size, got });
         }
-        if let Some(room) = usize::try_from(at).ok().and_then(|at| self.head.get_mut(at..)) {
+        if let Some(room) = usize::try_from(before).ok().and_then(|at| self.head.get_mut(at..)) {
             let kept = room.len().min(count);
             room[..kept].copy_from_slice(&buffer[..kept]);
         }
         self.left -= count as u64;
+        self.ended = self.left == 0 && (count < most || count == 0);
         Ok(count)
-    }
-
-    /// Takes the file as read, for a visitor that has no use for its bytes.
-    pub fn skip(&mut self) -> Result<(), Error> {
-        self.file.seek(SeekFrom::Start(self.size)).map_err(Error::io("read", self.path))?;
-        self.left = 0;
-        Ok(())
-    }
-
-    /// Checks that all was read and that the file has not grown meanwhile.
-    pub(super) fn finish(mut self) -> Result<(), Error> {
-        debug_assert_eq!(self.left, 0, "a visitor reads each file to its end");
-        match self.read_file(&mut [0])? {
-            0 => Ok(()),
-            _ => {
-                Err(Error::Size { path: self.path.into(), expected: self.size, got: "more".into() })
-            }
-        }
-    }
-
-    fn read_file(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
-        loop {
-            match self.file.read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => return result.map_err(Error::io("read", self.path)),
-            }
-        }
     }
 }

@@ -1,7 +1,9 @@
 //! What can be wrong with a store path on disk.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
 
 /// Why a store path could not be read whole.
 #[derive(Debug, thiserror::Error)]
@@ -16,39 +18,36 @@ pub enum Error {
     },
     #[error("`{}` is a {kind}, which no store path can hold", path.display())]
     Kind { path: PathBuf, kind: &'static str },
-    #[error("`{}` changed while it was read: it was {expected} bytes long, then {got}", path.display())]
-    Size { path: PathBuf, expected: u64, got: String },
+    #[error("`{}` changed while it was read: got {got} bytes or more, expected {expected}", path.display())]
+    Size { path: PathBuf, expected: u64, got: u64 },
     #[error("`{}` changed while it was read: it was a regular file, then something else", path.display())]
     Replaced { path: PathBuf },
 }
 
 impl Error {
-    pub(crate) fn io(
-        action: &'static str,
-        path: impl Into<PathBuf>,
-    ) -> impl FnOnce(io::Error) -> Self {
-        let path = path.into();
-        move |source| Self::Io { action, path, source }
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(Errno) -> Self {
+        move |errno| Self::Io { action, path: path.into(), source: errno.into() }
     }
 
     /// What the user can do about it.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
             Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied => {
-                    Some("run as a user who may read the whole store path")
+                    "run as a user who may read the whole store path"
                 }
-                io::ErrorKind::NotFound => Some(
-                    "the store path is not whole, or was collected meanwhile: `nix-store --verify-path` it, or build it again and keep a root (`nix-build -o result`)",
-                ),
-                _ => None,
+                io::ErrorKind::NotFound => {
+                    "the store path is not whole or was collected meanwhile: build it again and keep a link to it"
+                }
+                _ => return None,
             },
-            Self::Kind { .. } => Some(
-                "something other than Nix put it there: remove it or restore the store path with `nix-store --repair-path`",
-            ),
-            Self::Size { .. } | Self::Replaced { .. } => Some(
-                "store paths must not change: find out what writes there, then `nix-store --repair-path`",
-            ),
-        }
+            Self::Kind { .. } => {
+                "something other than Nix put it there: restore the store path with `nix-store --repair-path`"
+            }
+            Self::Size { .. } | Self::Replaced { .. } => {
+                "nothing may write to a store path: find out what does, then `nix-store --repair-path`"
+            }
+        };
+        Some(hint.into())
     }
 }

@@ -7,10 +7,10 @@
 
 mod content;
 mod error;
-mod nar_size;
+mod nar;
 mod walk;
 
 pub use content::{Content, HEAD_LEN};
 pub use error::Error;
-pub use nar_size::NarSize;
-pub use walk::{Visitor, walk};
+pub use nar::Nar;
+pub use walk::{RegularFile, Visitor, Walker};

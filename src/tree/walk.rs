@@ -1,13 +1,23 @@
 //! Walks a store path in NAR order: byte order of names within each directory, a directory before
 //! what is in it.
+//!
+//! This is the loop that touches every file of a closure. Files are opened relative to their
+//! directory, which spares the kernel long names and leaves no moment in which a directory could be
+//! swapped for a link; directories are listed without a `stat` for each entry.
 
-use std::ffi::OsStr;
-use std::fs::{self, FileType};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::FileTypeExt;
-use std::path::{Path, PathBuf};
+use std::ffi::{CStr, CString, OsStr};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir};
+use rustix::io::Errno;
 
 use super::{Content, Error};
+
+/// Room for several hundred directory entries, and so for any one of them.
+const DIR_BUFFER: usize = 32 * 1024;
 
 /// What a walk tells, entry by entry. `path` is relative to the store path, empty for itself.
 pub trait Visitor {
@@ -25,88 +35,155 @@ pub trait Visitor {
     /// A symbolic link; the target is any bytes.
     fn symlink(&mut self, path: &[u8], target: &[u8]) -> Result<(), Self::Error>;
 
-    /// A regular file, to be read to its end.
-    fn file(&mut self, path: &[u8], content: &mut Content<'_>) -> Result<(), Self::Error>;
+    /// A regular file, to be opened or measured.
+    fn file(&mut self, path: &[u8], file: RegularFile<'_>) -> Result<(), Self::Error>;
 }
 
-/// Visits everything from `root`, the real place of a store path, downwards.
-pub fn walk<V: Visitor>(root: &Path, visitor: &mut V) -> Result<(), V::Error> {
-    let meta = fs::symlink_metadata(root).map_err(Error::io("read", root))?;
-    let prefix = root.as_os_str().len() + 1;
-    let mut path = root.to_owned();
-    // Directories that are open, each with the names still to visit, last first.
-    let mut open: Vec<Vec<Item>> = Vec::new();
-    let mut next = Some((meta.file_type(), false));
-    loop {
-        if let Some((file_type, is_child)) = next.take() {
-            if let Some(items) = visit(&path, prefix, file_type, visitor)? {
-                open.push(items);
-            } else if is_child {
-                path.pop();
+/// A regular file that the walk has come to.
+#[derive(Debug)]
+pub struct RegularFile<'a> {
+    parent: BorrowedFd<'a>,
+    name: &'a CStr,
+    at: &'a Path,
+}
+
+impl<'a> RegularFile<'a> {
+    /// Opens it for reading.
+    pub fn open(self) -> Result<Content<'a>, Error> {
+        // A pipe that took its place must not block us.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        match rustix::fs::openat(self.parent, self.name, flags, Mode::empty()) {
+            Ok(fd) => Content::new(self.at, fd),
+            Err(Errno::LOOP) => Err(Error::Replaced { path: self.at.into() }),
+            Err(errno) => Err(Error::io("open", self.at)(errno)),
+        }
+    }
+
+    /// Whether it is executable and how long it is, without opening it.
+    pub fn measure(self) -> Result<(bool, u64), Error> {
+        let stat = rustix::fs::statat(self.parent, self.name, AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(Error::io("look at", self.at))?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(Error::Replaced { path: self.at.into() });
+        }
+        Ok((executable(stat.st_mode), u64::try_from(stat.st_size).unwrap_or(0)))
+    }
+}
+
+/// Nix looks at the owner's bit alone.
+pub(super) fn executable(mode: u32) -> bool {
+    Mode::from_raw_mode(mode).contains(Mode::XUSR)
+}
+
+/// Walks one store path after the other with the same buffer.
+#[derive(Debug)]
+pub struct Walker {
+    dir: Vec<MaybeUninit<u8>>,
+}
+
+impl Default for Walker {
+    fn default() -> Self {
+        Self { dir: vec![MaybeUninit::uninit(); DIR_BUFFER] }
+    }
+}
+
+/// A directory being walked: its descriptor, and its entries with the next one last.
+struct Directory {
+    fd: OwnedFd,
+    entries: Vec<(CString, FileType)>,
+}
+
+impl Walker {
+    /// Visits everything from `root`, the real place of a store path, downwards.
+    pub fn walk<V: Visitor>(&mut self, root: &Path, visitor: &mut V) -> Result<(), V::Error> {
+        let name = CString::new(root.as_os_str().as_bytes())
+            .map_err(|_| Error::io("open", root)(Errno::INVAL))?;
+        let prefix = root.as_os_str().len() + 1;
+        let mut at = root.to_owned();
+        // A list instead of recursion: no depth of directories overflows the stack.
+        let mut open: Vec<Directory> = Vec::new();
+        open.extend(self.node(CWD, &name, FileType::Unknown, &at, prefix, visitor)?);
+        while let Some(directory) = open.last_mut() {
+            let Some((name, kind)) = directory.entries.pop() else {
+                visitor.leave()?;
+                open.pop();
+                // The walk ends with the directory that it began with.
+                if !open.is_empty() {
+                    at.pop();
+                }
+                continue;
+            };
+            at.push(OsStr::from_bytes(name.to_bytes()));
+            match self.node(directory.fd.as_fd(), &name, kind, &at, prefix, visitor)? {
+                Some(inner) => open.push(inner),
+                None => {
+                    at.pop();
+                }
             }
         }
-        let Some(items) = open.last_mut() else { return Ok(()) };
-        if let Some(item) = items.pop() {
-            path.push(OsStr::from_bytes(&item.name));
-            next = Some((item.file_type, true));
-        } else {
-            visitor.leave()?;
-            open.pop();
-            path.pop();
+        Ok(())
+    }
+
+    /// Tells of a file or link; a directory is opened and returned.
+    fn node<V: Visitor>(
+        &mut self,
+        parent: BorrowedFd<'_>,
+        name: &CStr,
+        kind: FileType,
+        at: &Path,
+        prefix: usize,
+        visitor: &mut V,
+    ) -> Result<Option<Directory>, V::Error> {
+        let relative = at.as_os_str().as_bytes().get(prefix..).unwrap_or_default();
+        let kind = match kind {
+            // Not every file system fills in `d_type`.
+            FileType::Unknown => {
+                let stat = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)
+                    .map_err(Error::io("look at", at))?;
+                FileType::from_raw_mode(stat.st_mode)
+            }
+            known => known,
+        };
+        match kind {
+            FileType::RegularFile => visitor.file(relative, RegularFile { parent, name, at })?,
+            FileType::Symlink => {
+                let target = rustix::fs::readlinkat(parent, name, Vec::new())
+                    .map_err(Error::io("read the link", at))?;
+                visitor.symlink(relative, target.to_bytes())?;
+            }
+            FileType::Directory => {
+                let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::DIRECTORY;
+                let fd = rustix::fs::openat(parent, name, flags, Mode::empty())
+                    .map_err(Error::io("open", at))?;
+                let entries = self.entries(&fd).map_err(Error::io("list", at))?;
+                visitor.directory(relative)?;
+                return Ok(Some(Directory { fd, entries }));
+            }
+            other => return Err(Error::Kind { path: at.into(), kind: describe(other) }.into()),
         }
+        Ok(None)
     }
-}
 
-struct Item {
-    name: Vec<u8>,
-    file_type: FileType,
-}
-
-/// Tells the visitor of one entry; a directory's items are returned, last first.
-fn visit<V: Visitor>(
-    path: &Path,
-    prefix: usize,
-    file_type: FileType,
-    visitor: &mut V,
-) -> Result<Option<Vec<Item>>, V::Error> {
-    let relative = path.as_os_str().as_bytes().get(prefix..).unwrap_or_default();
-    if file_type.is_dir() {
-        let items = list(path)?;
-        visitor.directory(relative)?;
-        return Ok(Some(items));
-    }
-    if file_type.is_symlink() {
-        let target = fs::read_link(path).map_err(Error::io("read the link", path))?;
-        visitor.symlink(relative, target.as_os_str().as_bytes())?;
-    } else if file_type.is_file() {
-        let mut content = Content::open(path)?;
-        visitor.file(relative, &mut content)?;
-        content.finish()?;
-    } else {
-        return Err(Error::Kind { path: path.into(), kind: kind_of(file_type) }.into());
-    }
-    Ok(None)
-}
-
-fn list(path: &Path) -> Result<Vec<Item>, Error> {
-    let listed: Result<Vec<Item>, std::io::Error> = fs::read_dir(path)
-        .map_err(Error::io("list", path))?
-        .map(|entry| {
+    /// The entries of a directory, last name first.
+    fn entries(&mut self, fd: &OwnedFd) -> rustix::io::Result<Vec<(CString, FileType)>> {
+        let mut entries = Vec::new();
+        let mut dir = RawDir::new(fd, &mut self.dir);
+        while let Some(entry) = dir.next() {
             let entry = entry?;
-            Ok(Item { file_type: entry.file_type()?, name: entry.file_name().into_vec() })
-        })
-        .collect();
-    let mut items = listed.map_err(Error::io("list", PathBuf::from(path)))?;
-    items.sort_unstable_by(|a, b| b.name.cmp(&a.name));
-    Ok(items)
+            if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+                entries.push((entry.file_name().to_owned(), entry.file_type()));
+            }
+        }
+        entries.sort_unstable_by(|(a, _), (b, _)| b.cmp(a));
+        Ok(entries)
+    }
 }
 
-fn kind_of(file_type: FileType) -> &'static str {
-    if file_type.is_fifo() {
-        "named pipe"
-    } else if file_type.is_socket() {
-        "socket"
-    } else {
-        "device"
+fn describe(kind: FileType) -> &'static str {
+    match kind {
+        FileType::Fifo => "named pipe",
+        FileType::Socket => "socket",
+        FileType::CharacterDevice | FileType::BlockDevice => "device",
+        _ => "file of unknown kind",
     }
 }

@@ -136,7 +136,9 @@ impl Demo {
                 let path = entry.expect("listing a folder").path();
                 let meta = path.symlink_metadata().expect("looking at a file");
                 let content = match () {
-                    () if meta.is_symlink() => fs::read_link(&path).map(|p| p.display().to_string()),
+                    () if meta.is_symlink() => {
+                        fs::read_link(&path).map(|p| p.display().to_string())
+                    }
                     () if meta.is_file() => digest(&path),
                     () => Ok(String::new()),
                 };

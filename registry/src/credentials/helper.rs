@@ -129,6 +129,11 @@ mod tests {
     use super::*;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
+    use std::sync::{Mutex, PoisonError};
+
+    /// A script cannot be run while another thread's new process still holds it open for writing, so the tests that
+    /// write and run scripts take turns.
+    static TURN: Mutex<()> = Mutex::new(());
 
     fn helper(script: &str) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -140,6 +145,7 @@ mod tests {
 
     #[test]
     fn the_registry_goes_in_and_credentials_come_out() {
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = helper(
             r#"test "$1" = get && printf '{"ServerURL":"x","Username":"u","Secret":"%s"}' "$(cat)""#,
         );
@@ -152,6 +158,7 @@ mod tests {
 
     #[test]
     fn the_special_user_is_an_identity_token() {
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = helper(r#"cat >/dev/null; echo '{"Username":"<token>","Secret":"s"}'"#);
         let credential = get("test", "host", Some(folder.path())).unwrap();
         assert_eq!(credential, Some(Credential::IdentityToken(Secret::new("s"))));
@@ -159,6 +166,7 @@ mod tests {
 
     #[test]
     fn nothing_found_is_no_error_but_anything_else_is() {
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = helper("echo 'credentials not found in native keychain'; exit 1");
         assert_eq!(get("test", "host", Some(folder.path())), Ok(None));
         let folder = helper("echo 'the key ring is locked'; exit 1");

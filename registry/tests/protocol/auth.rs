@@ -37,7 +37,10 @@ fn wrong_and_missing_credentials_are_told_apart() {
 
     let server = Server::start(Guard::Token(Some("user:other")));
     let (wrong, _home) = client_with(&server, USER);
-    let error = wrong.ensure_blob(&blob("x"), &Silent).unwrap_err();
+    let blobs: Vec<Memory> = (0..20).map(|n| blob(&format!("layer {n}"))).collect();
+    let refs: Vec<&dyn Blob> = blobs.iter().map(|blob| blob as &dyn Blob).collect();
+    let error = push(&wrong, &refs, &manifest(&refs), &Silent).unwrap_err();
+    assert_eq!(server.count("GET /token"), 1, "a wrong password is not tried again and again");
     assert!(error.to_string().contains("incorrect username or password"), "{error}");
     assert!(!format!("{error:?}").contains("dXNlcjpwYXNz"));
 }

@@ -4,11 +4,12 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
+use std::time::Duration;
 
-use registry::{Blob, Digest, Error, Memory, Placed, Silent, push};
+use registry::{Blob, Client, ClientOptions, Digest, Error, Memory, Placed, Silent, push};
 
 use crate::server::{Answer, Guard, Request, Server};
-use crate::{Log, blob, client, manifest};
+use crate::{Log, blob, client, manifest, options};
 
 /// An interceptor that answers the first `times` requests that start like this.
 fn first(
@@ -104,7 +105,7 @@ fn a_passing_failure_costs_a_retry_and_rewinds_the_bar() {
 
 #[test]
 fn a_connection_that_breaks_within_a_body_is_made_again() {
-    let server = Server::intercepting(Guard::Open, first(2, "PUT", Answer::new(503).early()));
+    let server = Server::intercepting(Guard::Open, first(2, "PUT", Answer::broken()));
     let log = Log::default();
     let big = Memory::new(vec![7; 8 << 20]);
     client(&server).ensure_blob(&big, &log).unwrap();
@@ -118,6 +119,34 @@ fn an_answer_that_comes_before_the_body_is_read_is_heard() {
         Server::intercepting(Guard::Open, first(99, "PUT", Answer::new(413).body(words).early()));
     let error = client(&server).ensure_blob(&Memory::new(vec![7; 16 << 20]), &Silent).unwrap_err();
     assert!(error.to_string().contains("413: SIZE_INVALID: too big"), "{error:?}");
+}
+
+#[test]
+fn a_registry_that_falls_silent_is_given_up() {
+    // Neither reads the body nor answers; the connection stays open until the test is over.
+    for deaf in ["PUT", "HEAD"] {
+        let server = Server::intercepting(Guard::Open, move |request| {
+            if request.is(deaf) {
+                thread::sleep(Duration::from_secs(3600));
+            }
+            None
+        });
+        let options = ClientOptions { idle: Duration::from_millis(100), ..options() };
+        let client =
+            Client::new(format!("{}/x", server.address()).parse().unwrap(), options).unwrap();
+        let error = client.ensure_blob(&Memory::new(vec![7; 16 << 20]), &Silent).unwrap_err();
+        assert!(matches!(error, Error::Stalled { .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_refused_question_is_asked_for_its_reason() {
+    let words = r#"{"errors":[{"code":"DENIED","message":"not yours"}]}"#;
+    let server = Server::intercepting(Guard::Open, move |request| {
+        request.path.contains("/blobs/").then(|| Answer::new(403).body(words))
+    });
+    let error = client(&server).exists(&Digest::of(b""), 0).unwrap_err();
+    assert!(error.to_string().contains("DENIED: not yours"), "{error}");
 }
 
 #[test]

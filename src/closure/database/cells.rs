@@ -10,11 +10,13 @@ use rusqlite::types::ValueRef;
 use super::DatabaseError;
 use super::rows::sqlite;
 
-/// Columns of `ValidPaths` without which there is no telling a closure.
-pub(super) const REQUIRED: [&str; 4] = ["id", "path", "hash", "narSize"];
+/// The columns of `ValidPaths` that are read.
+pub(super) const COLUMNS: [&str; 9] =
+    ["id", "path", "hash", "narSize", "registrationTime", "deriver", "ultimate", "sigs", "ca"];
 
-/// Columns that came later, or that Nix may leave empty.
-pub(super) const OPTIONAL: [&str; 5] = ["registrationTime", "deriver", "ultimate", "sigs", "ca"];
+/// So many of them, from the first, are needed to tell a closure; the others came later, or may be
+/// left empty.
+pub(super) const REQUIRED: usize = 4;
 
 /// How much of a wrong value goes into an error.
 const SHOWN: usize = 200;

@@ -45,18 +45,26 @@ impl Database {
         })
     }
 
-    /// Fills in what is known about each of `infos` but its references, which are left alone.
-    /// Paths that the database does not know are left as they are.
+    /// Fills in what `infos` lack: sizes, hashes and where paths come from. What they have is kept,
+    /// and so is all of a path that the database does not know.
     pub fn fill(&self, infos: &mut [PathInfo]) -> Result<(), DatabaseError> {
         let known = snapshot::read(&self.file, |connection| {
             let mut rows = Rows::new(connection, &self.file, &self.dir)?;
             infos.iter().map(|info| rows.find(&info.path)).collect::<Result<Vec<_>, _>>()
         })?;
         for (info, known) in infos.iter_mut().zip(known) {
-            if let Some(mut known) = known {
-                known.references = std::mem::take(&mut info.references);
-                *info = known;
+            let Some(known) = known else { continue };
+            if info.nar_size == 0 {
+                info.nar_size = known.nar_size;
             }
+            if info.signatures.is_empty() {
+                info.signatures = known.signatures;
+            }
+            info.nar_hash = info.nar_hash.or(known.nar_hash);
+            info.deriver = info.deriver.take().or(known.deriver);
+            info.registration_time = info.registration_time.or(known.registration_time);
+            info.ultimate |= known.ultimate;
+            info.ca = info.ca.take().or(known.ca);
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use layering::{StoreDir, StorePath};
 use rusqlite::{Connection, Statement};
 
 use super::DatabaseError;
-use super::cells::{Cells, OPTIONAL, REQUIRED};
+use super::cells::{COLUMNS, Cells, REQUIRED};
 use crate::closure::PathInfo;
 
 /// The prepared queries. One statement for each path is faster than one recursive statement.
@@ -44,9 +44,9 @@ impl<'a> Rows<'a> {
         };
         let valid_paths = columns("ValidPaths")?;
         let refs = columns("Refs")?;
-        let needed = REQUIRED
-            .map(|name| ("ValidPaths", name, &valid_paths))
-            .into_iter()
+        let needed = COLUMNS[..REQUIRED]
+            .iter()
+            .map(|name| ("ValidPaths", *name, &valid_paths))
             .chain(["referrer", "reference"].map(|name| ("Refs", name, &refs)));
         for (table, name, columns) in needed {
             if !columns.contains(name) {
@@ -62,9 +62,8 @@ impl<'a> Rows<'a> {
                 });
             }
         }
-        let optional = OPTIONAL.map(|name| if valid_paths.contains(name) { name } else { "null" });
-        let select =
-            format!("select {}, {} from ValidPaths", REQUIRED.join(", "), optional.join(", "));
+        let present = COLUMNS.map(|name| if valid_paths.contains(name) { name } else { "null" });
+        let select = format!("select {} from ValidPaths", present.join(", "));
         Ok(Self {
             file,
             dir,
@@ -161,9 +160,8 @@ fn first(
     let Some(row) = rows.next().map_err(|source| sqlite(file, source))? else {
         return Ok(None);
     };
-    let columns = [&REQUIRED[..], &OPTIONAL[..]].concat();
-    let id = Cells::new(row, file, &columns, 0).id("id")?;
-    let cells = Cells::new(row, file, &columns, id);
+    let id = Cells::new(row, file, &COLUMNS, 0).id("id")?;
+    let cells = Cells::new(row, file, &COLUMNS, id);
     let store_path = |text: &str| dir.parse(text).ok();
     let path = cells.parsed("path", "a path of this store", store_path)?;
     let info = PathInfo {

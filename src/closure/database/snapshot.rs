@@ -10,6 +10,7 @@
 //! | none or empty    | any      | [`quiet`]: immutable; valid if no file changed meanwhile          |
 //! | some             | readable | [`shared`]: with the writers' `-shm`, which is not written to     |
 //! | some             | not      | [`copied`]: a private copy of both files; valid if none changed   |
+//! | some             | writable | the other way round; see [`with_log`]                             |
 //! | unreadable       | any      | an error: there may be entries that cannot be seen                |
 //! | not in WAL mode  |          | [`rollback`]: plain, waits for writers                            |
 //!
@@ -26,6 +27,7 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rustix::fs::{Access, AtFlags, CWD};
 
 use super::DatabaseError;
 
@@ -53,7 +55,7 @@ pub(super) fn read<T>(
             std::thread::sleep(PAUSE);
         }
         let view = if length(&beside(file, "-wal"))? > 0 {
-            shared(file, &mut query).or_else(|| copied(file, &mut query))
+            with_log(file, &mut query)
         } else if in_wal_mode(file)? {
             quiet(file, &mut query)
         } else {
@@ -64,6 +66,27 @@ pub(super) fn read<T>(
         }
     }
     Err(DatabaseError::Busy { file: file.into(), attempts: ATTEMPTS })
+}
+
+/// There is a `-wal` with something in it.
+///
+/// Who may write to the folder gets a copy first: where `SQLite` may, it opens the `-wal` for
+/// writing, creates it if the last writer took it along just now, and, as root, sets its owner. Who
+/// may not cannot leave a trace, and is spared the copy.
+fn with_log<T>(
+    file: &Path,
+    query: &mut impl FnMut(&Connection) -> Result<T, DatabaseError>,
+) -> Option<Result<T, DatabaseError>> {
+    let folder = file.parent().unwrap_or(file);
+    if rustix::fs::accessat(CWD, folder, Access::WRITE_OK, AtFlags::EACCESS).is_err() {
+        return shared(file, query).or_else(|| copied(file, query));
+    }
+    match copied(file, query) {
+        None => shared(file, query),
+        // There may be no room for a copy.
+        Some(Err(error @ DatabaseError::Io { .. })) => shared(file, query).or(Some(Err(error))),
+        some => some,
+    }
 }
 
 /// Nobody is writing: the file itself is all there is. None if that was not true to the end.
@@ -128,6 +151,12 @@ fn copied<T>(
         copy(file, &to).map_err(failed(file))?;
         Ok(dir)
     })?;
+    // The last writer left just now, and took the `-wal` along.
+    if let Err(DatabaseError::WalUnreadable { source, .. }) = &made
+        && source.kind() == io::ErrorKind::NotFound
+    {
+        return None;
+    }
     Some(made.and_then(|dir| {
         let connection = open(&dir.path().join("db.sqlite"), "mode=rw")?;
         query(&connection)
@@ -200,8 +229,8 @@ fn unchanged<T>(
     let files = [file.to_owned(), beside(file, "-wal")];
     let look = || -> Result<_, DatabaseError> {
         Ok((
-            metadata(&files[0])?.map(state),
-            metadata(&files[1])?.map(state).filter(|state| state.size > 0),
+            metadata(&files[0])?.as_ref().map(state),
+            metadata(&files[1])?.as_ref().map(state).filter(|state| state.size > 0),
         ))
     };
     let look_when_settled = || {
@@ -237,7 +266,7 @@ struct State {
     changed: (i64, i64),
 }
 
-fn state(metadata: Metadata) -> State {
+fn state(metadata: &Metadata) -> State {
     State {
         inode: metadata.ino(),
         size: metadata.size(),

@@ -24,7 +24,10 @@ pub(super) fn parse(bytes: &[u8], names: &mut Names<'_>) -> Result<Vec<PathInfo>
         Value::Array(list) => from_list(list, "", names),
         Value::Object(keys) => match (keys.get("exportReferencesGraph"), keys.get("info")) {
             (Some(Value::Object(graphs)), _) => from_attributes(keys, graphs, names),
-            (_, Some(Value::Object(paths))) => from_keys(paths, names),
+            (_, Some(Value::Object(paths))) => {
+                Object { name: "the whole", keys }.store_dir(names)?;
+                from_keys(paths, names)
+            }
             _ => from_keys(keys, names),
         },
         other => {
@@ -118,7 +121,16 @@ impl<'a> Object<'a> {
         self.get(key).map(|value| read(value).ok_or_else(|| wrong(value))).transpose()
     }
 
+    /// Where paths are written as base names, this is the only place for it.
+    fn store_dir(&self, names: &mut Names<'_>) -> Result<()> {
+        match self.optional("storeDir", names, "a store directory", Value::as_str)? {
+            Some(dir) => names.states_store_dir(dir, self.place("storeDir")),
+            None => Ok(()),
+        }
+    }
+
     fn info(&self, names: &mut Names<'_>) -> Result<PathInfo> {
+        self.store_dir(names)?;
         let path = names.path(self.name, self.place("path"))?;
         if self.keys.get("valid") == Some(&Value::Bool(false)) {
             return Err(names.invalid(self.place("valid")));

@@ -59,6 +59,28 @@ impl<'a> Names<'a> {
             .map_err(|error| self.unexpected(&place, text, format!("a store path: {error}")))
     }
 
+    /// The store directory as the file states it.
+    pub(super) fn states_store_dir(
+        &mut self,
+        dir: &str,
+        place: impl Fn() -> String,
+    ) -> Result<(), GraphFileError> {
+        let dir = dir
+            .parse()
+            .map_err(|error| self.unexpected(&place, dir, format!("a store directory: {error}")))?;
+        match &self.store_dir {
+            Some(known) if *known != dir => Err(self.unexpected(
+                &place,
+                dir.as_str(),
+                format!("`{known}`, as in the paths before"),
+            )),
+            _ => {
+                self.store_dir = Some(dir);
+                Ok(())
+            }
+        }
+    }
+
     /// The error that `got` stands at `place`.
     pub(super) fn unexpected(
         &self,

@@ -38,7 +38,7 @@ impl<'a> Lines<'a> {
 
 pub(super) fn parse(bytes: &[u8], names: &mut Names<'_>) -> Result<Vec<PathInfo>, GraphFileError> {
     let text = str::from_utf8(bytes).map_err(|error| {
-        let line = 1 + bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+        let line = bytes[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
         names.unexpected(|| format!("line {line}"), "bytes that are not UTF-8", "text")
     })?;
     let with_hashes =

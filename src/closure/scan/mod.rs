@@ -13,15 +13,14 @@ mod scanner;
 use std::collections::HashMap;
 use std::io;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use layering::StorePath;
 
 pub use scanner::{Candidates, Scanner};
 
-use super::nar::Nar;
-use super::walk::{Visitor, WalkError, Walker};
-use super::{PathInfo, Store};
+use super::{NarHash, PathInfo, Store};
+use crate::tree::{self, Nar, RegularFile, Visitor, Walker};
 
 /// Why a scan failed.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +31,7 @@ pub enum ScanError {
     #[error("`{}` does not exist", path.display())]
     Missing { path: PathBuf },
     #[error(transparent)]
-    Walk(#[from] WalkError),
+    Tree(#[from] tree::Error),
 }
 
 impl ScanError {
@@ -45,16 +44,7 @@ impl ScanError {
             Self::Missing { .. } => {
                 vec!["build it first, or fetch it with `nix-store --realise`".into()]
             }
-            Self::Walk(WalkError::Changed { .. }) => {
-                vec!["nothing may write to a path of the store; run `nix-store --verify --check-contents`".into()]
-            }
-            Self::Walk(WalkError::Kind { .. }) => Vec::new(),
-            Self::Walk(WalkError::Io { source, .. })
-                if source.kind() == io::ErrorKind::PermissionDenied =>
-            {
-                vec!["run as a user who may read the whole store".into()]
-            }
-            Self::Walk(WalkError::Io { .. }) => Vec::new(),
+            Self::Tree(error) => error.hint().into_iter().collect(),
         }
     }
 }
@@ -75,12 +65,13 @@ impl Candidates {
             let Some(Ok(path)) = entry.file_name().to_str().map(str::parse::<StorePath>) else {
                 continue;
             };
-            let lock =
+            let empty =
                 || entry.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0);
-            if path.name().ends_with(".drv") || (path.name().ends_with(".lock") && lock()) {
-                continue;
+            match path.name().rsplit_once('.') {
+                Some((_, "drv")) => {}
+                Some((_, "lock")) if empty() => {}
+                _ => paths.push(path),
             }
-            paths.push(path);
         }
         Ok(Self::new(paths))
     }
@@ -95,14 +86,14 @@ pub fn closure(
 ) -> Result<Vec<PathInfo>, ScanError> {
     for root in roots {
         let path = store.real_path(root);
-        if !path.symlink_metadata().is_ok() {
+        if path.symlink_metadata().is_err() {
             return Err(ScanError::Missing { path });
         }
     }
     let candidates = Candidates::of_store(store)?;
     let mut infos =
-        parallel::reachable(roots, threads, |walker: &mut Walker, path: &StorePath| {
-            let info = inspect(store, path, &candidates, with_hashes, walker)?;
+        parallel::reachable(roots, threads, |reader: &mut Reader, path: &StorePath| {
+            let info = inspect(store, path, &candidates, with_hashes, reader)?;
             let references = info.references.clone();
             Ok::<_, ScanError>((info, references))
         })?;
@@ -121,16 +112,16 @@ pub fn fill(
     let lacking: Vec<StorePath> =
         infos.iter().filter(|info| lacks(info)).map(|info| info.path.clone()).collect();
     let measured =
-        parallel::reachable(&lacking, threads, |walker: &mut Walker, path: &StorePath| {
+        parallel::reachable(&lacking, threads, |reader: &mut Reader, path: &StorePath| {
             let mut nar = Nar::new(with_hashes);
-            walker.walk(&store.real_path(path), &mut nar)?;
+            reader.read(&store.real_path(path), &mut nar, None)?;
             Ok::<_, ScanError>(((path.clone(), nar.finish()), Vec::new()))
         })?;
     let measured: HashMap<StorePath, _> = measured.into_iter().collect();
     for info in infos {
         if let Some((nar_size, nar_hash)) = measured.get(&info.path) {
             info.nar_size = *nar_size;
-            info.nar_hash = info.nar_hash.or(*nar_hash);
+            info.nar_hash = info.nar_hash.or(nar_hash.map(NarHash::from_bytes));
         }
     }
     Ok(())
@@ -142,59 +133,176 @@ fn inspect(
     path: &StorePath,
     candidates: &Candidates,
     with_hash: bool,
-    walker: &mut Walker,
-) -> Result<PathInfo, WalkError> {
-    let mut both = Both { nar: Nar::new(with_hash), scanner: Scanner::new(candidates) };
-    walker.walk(&store.real_path(path), &mut both)?;
-    let (nar_size, nar_hash) = both.nar.finish();
-    Ok(PathInfo {
-        nar_hash,
-        ..PathInfo::new(path.clone(), nar_size, both.scanner.into_references())
-    })
+    reader: &mut Reader,
+) -> Result<PathInfo, tree::Error> {
+    let (mut nar, mut scanner) = (Nar::new(with_hash), Scanner::new(candidates));
+    reader.read(&store.real_path(path), &mut nar, Some(&mut scanner))?;
+    let (nar_size, nar_hash) = nar.finish();
+    let nar_hash = nar_hash.map(NarHash::from_bytes);
+    Ok(PathInfo { nar_hash, ..PathInfo::new(path.clone(), nar_size, scanner.into_references()) })
+}
+
+/// What a thread needs to read one path after the other.
+struct Reader {
+    walker: Walker,
+    buffer: Vec<u8>,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self { walker: Walker::default(), buffer: vec![0; BUFFER] }
+    }
+}
+
+/// Large enough to make system calls rare, small enough to stay in a core's cache.
+const BUFFER: usize = 256 * 1024;
+
+impl Reader {
+    /// Shows all that is at `path` to a NAR and, where there is one, to a scanner.
+    fn read(
+        &mut self,
+        path: &Path,
+        nar: &mut Nar,
+        scanner: Option<&mut Scanner<'_>>,
+    ) -> Result<(), tree::Error> {
+        let Self { walker, buffer } = self;
+        walker.walk(path, &mut Both { nar, scanner, buffer })
+    }
 }
 
 /// Shows a walk to the NAR and to the scanner.
-struct Both<'a> {
-    nar: Nar,
-    scanner: Scanner<'a>,
+struct Both<'r, 'c> {
+    nar: &'r mut Nar,
+    scanner: Option<&'r mut Scanner<'c>>,
+    buffer: &'r mut [u8],
 }
 
-impl Visitor for Both<'_> {
-    fn file(&mut self, executable: bool, size: u64) {
-        self.nar.file(executable, size);
+impl Both<'_, '_> {
+    /// Scans something that stands by itself.
+    fn scan(&mut self, bytes: &[u8]) {
+        if let Some(scanner) = &mut self.scanner {
+            scanner.feed(bytes);
+            scanner.cut();
+        }
     }
 
-    fn content(&mut self, bytes: &[u8]) {
-        self.nar.content(bytes);
-        self.scanner.feed(bytes);
+    /// Scans the last part of `path`: those before were scanned with their directories.
+    fn scan_name(&mut self, path: &[u8]) {
+        self.scan(path.rsplit(|&byte| byte == b'/').next().unwrap_or_default());
+    }
+}
+
+impl Visitor for Both<'_, '_> {
+    type Error = tree::Error;
+
+    fn directory(&mut self, path: &[u8]) -> Result<(), tree::Error> {
+        self.nar.directory(path);
+        self.scan_name(path);
+        Ok(())
     }
 
-    fn end_file(&mut self, size: u64) {
-        self.nar.end_file(size);
-        self.scanner.cut();
+    fn leave(&mut self) -> Result<(), tree::Error> {
+        self.nar.leave();
+        Ok(())
     }
 
-    fn symlink(&mut self, target: &[u8]) {
-        self.nar.symlink(target);
-        self.scanner.feed(target);
-        self.scanner.cut();
+    fn symlink(&mut self, path: &[u8], target: &[u8]) -> Result<(), tree::Error> {
+        self.nar.symlink(path, target);
+        self.scan_name(path);
+        self.scan(target);
+        Ok(())
     }
 
-    fn directory(&mut self) {
-        self.nar.directory();
+    fn file(&mut self, path: &[u8], file: RegularFile<'_>) -> Result<(), tree::Error> {
+        self.scan_name(path);
+        let mut content = file.open()?;
+        self.nar.file(path, content.executable(), content.size());
+        loop {
+            let count = content.read(self.buffer)?;
+            if count == 0 {
+                break;
+            }
+            self.nar.content(&self.buffer[..count]);
+            if let Some(scanner) = &mut self.scanner {
+                scanner.feed(&self.buffer[..count]);
+            }
+        }
+        if let Some(scanner) = &mut self.scanner {
+            scanner.cut();
+        }
+        self.nar.end_file(content.size());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use layering::StoreDir;
+    use std::fs;
+
+    const HASHES: [&str; 4] = [
+        "00000000000000000000000000000000",
+        "11111111111111111111111111111111",
+        "22222222222222222222222222222222",
+        "33333333333333333333333333333333",
+    ];
+
+    fn path(hash: usize, name: &str) -> StorePath {
+        format!("{}-{name}", HASHES[hash]).parse().unwrap()
     }
 
-    fn entry(&mut self, name: &[u8]) {
-        self.nar.entry(name);
-        self.scanner.feed(name);
-        self.scanner.cut();
+    /// A store whose `app` mentions whatever has one of the hashes.
+    fn store(entries: &[(StorePath, &str)]) -> (tempfile::TempDir, Store) {
+        let temp = tempfile::tempdir().unwrap();
+        let store = Store::chroot(temp.path(), StoreDir::default());
+        fs::create_dir_all(store.real_dir().join(".links")).unwrap();
+        for (path, content) in entries {
+            fs::write(store.real_path(path), content).unwrap();
+        }
+        fs::create_dir(store.real_path(&path(0, "app"))).unwrap();
+        fs::write(store.real_path(&path(0, "app")).join("mentions"), HASHES.join(" ")).unwrap();
+        (temp, store)
     }
 
-    fn end_entry(&mut self) {
-        self.nar.end_entry();
+    fn scanned(store: &Store) -> Vec<StorePath> {
+        let infos = closure(store, &[path(0, "app")], false, NonZeroUsize::MIN).unwrap();
+        infos.into_iter().map(|info| info.path).collect()
     }
 
-    fn end_directory(&mut self) {
-        self.nar.end_directory();
+    #[test]
+    fn derivations_and_locks_are_no_candidates_but_lock_files_are() {
+        let (_temp, store) = store(&[
+            (path(1, "app.drv"), "Derive()"),
+            (path(2, "failed-build.lock"), ""),
+            (path(3, "Cargo.lock"), "[[package]]"),
+            (path(3, "Cargo.lock.lock"), ""),
+        ]);
+        assert_eq!(scanned(&store), [path(0, "app"), path(3, "Cargo.lock")]);
+    }
+
+    #[test]
+    fn names_and_link_targets_count_but_do_not_run_into_each_other() {
+        let (_temp, store) = store(&[(path(1, "a"), ""), (path(2, "b"), ""), (path(3, "c"), "")]);
+        let dir = store.real_path(&path(0, "app"));
+        fs::remove_file(dir.join("mentions")).unwrap();
+        fs::create_dir(dir.join(format!("x{}", HASHES[1]))).unwrap();
+        std::os::unix::fs::symlink(format!("../{}", path(2, "b")), dir.join("link")).unwrap();
+        fs::write(dir.join("y"), &HASHES[3][..16]).unwrap();
+        fs::write(dir.join("z"), &HASHES[3][16..]).unwrap();
+        assert_eq!(scanned(&store), [path(0, "app"), path(1, "a"), path(2, "b")]);
+    }
+
+    #[test]
+    fn only_what_is_unknown_is_filled_in() {
+        let (_temp, store) = store(&[(path(1, "a"), "text")]);
+        let known = PathInfo::new(path(2, "not-there"), 7, Vec::new());
+        let mut infos = [known.clone(), PathInfo::new(path(1, "a"), 0, Vec::new())];
+        fill(&store, &mut infos, false, NonZeroUsize::MIN).unwrap();
+        assert_eq!((&infos[0], infos[1].nar_size, infos[1].nar_hash), (&known, 120, None));
+        fill(&store, &mut infos[1..], true, NonZeroUsize::MIN).unwrap();
+        assert!(infos[1].nar_hash.is_some());
+        let error = fill(&store, &mut infos, true, NonZeroUsize::MIN).unwrap_err();
+        assert!(error.to_string().contains("not-there"), "{error}");
     }
 }

@@ -9,8 +9,6 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use layering::StorePath;
 
-use crate::closure::walk::Walker;
-
 /// What the threads share.
 struct State<T, E> {
     seen: HashSet<StorePath>,
@@ -28,11 +26,11 @@ struct Work<T, E> {
 }
 
 /// What `visit` returns for each path that can be reached, in no particular order; the paths in
-/// the second part of its result are visited too.
-pub(super) fn reachable<T: Send, E: Send>(
+/// the second part of its result are visited too. Each thread has a reader of its own.
+pub(super) fn reachable<R: Default, T: Send, E: Send>(
     roots: &[StorePath],
     threads: NonZeroUsize,
-    visit: impl Fn(&mut Walker, &StorePath) -> Result<(T, Vec<StorePath>), E> + Sync,
+    visit: impl Fn(&mut R, &StorePath) -> Result<(T, Vec<StorePath>), E> + Sync,
 ) -> Result<Vec<T>, E> {
     let seen: HashSet<StorePath> = roots.iter().cloned().collect();
     let waiting = seen.iter().cloned().collect();
@@ -52,10 +50,13 @@ pub(super) fn reachable<T: Send, E: Send>(
 }
 
 impl<T, E> Work<T, E> {
-    fn run(&self, visit: &impl Fn(&mut Walker, &StorePath) -> Result<(T, Vec<StorePath>), E>) {
-        let mut walker = Walker::new();
+    fn run<R: Default>(
+        &self,
+        visit: &impl Fn(&mut R, &StorePath) -> Result<(T, Vec<StorePath>), E>,
+    ) {
+        let mut reader = R::default();
         while let Some(path) = self.take() {
-            let result = visit(&mut walker, &path);
+            let result = visit(&mut reader, &path);
             let mut state = self.lock();
             state.busy -= 1;
             match result {
@@ -117,7 +118,7 @@ mod tests {
     #[test]
     fn each_path_is_visited_once_on_any_number_of_threads() {
         for threads in [1, 2, 7] {
-            let visit = |_: &mut Walker, at: &StorePath| {
+            let visit = |(): &mut (), at: &StorePath| {
                 let at = number(at);
                 let next = [2 * at, 2 * at + 1, at].into_iter().filter(|n| *n < 500).map(path);
                 Ok::<_, ()>((at, next.collect()))
@@ -131,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_failure_ends_it() {
-        let visit = |_: &mut Walker, at: &StorePath| match number(at) {
+        let visit = |(): &mut (), at: &StorePath| match number(at) {
             9 => Err("nine"),
             at => Ok((at, vec![path(at + 1)])),
         };

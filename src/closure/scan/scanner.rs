@@ -36,17 +36,14 @@ impl Candidates {
     pub fn new(paths: impl IntoIterator<Item = StorePath>) -> Self {
         let mut candidates = Self { paths: Vec::new(), by_hash: HashMap::default() };
         for path in paths {
-            match candidates.by_hash.get(&key(&path)) {
-                Some(&known) => {
-                    let known = &mut candidates.paths[known];
-                    if (path.name().len(), &path) < (known.name().len(), known) {
-                        *known = path;
-                    }
+            if let Some(&index) = candidates.by_hash.get(&key(&path)) {
+                let known = &mut candidates.paths[index];
+                if (path.name().len(), &path) < (known.name().len(), known) {
+                    *known = path;
                 }
-                None => {
-                    candidates.by_hash.insert(key(&path), candidates.paths.len());
-                    candidates.paths.push(path);
-                }
+            } else {
+                candidates.by_hash.insert(key(&path), candidates.paths.len());
+                candidates.paths.push(path);
             }
         }
         candidates

@@ -8,7 +8,7 @@ mod registry;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 
@@ -42,7 +42,7 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Vec<u8>,
-    /// Answer at once, read no body, and close.
+    /// Answer before the body is read, take no more requests, and close when the client does.
     pub(crate) early: bool,
 }
 
@@ -59,6 +59,11 @@ impl Answer {
     pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
+    }
+
+    /// No answer: the connection breaks before the body is read.
+    pub(crate) fn broken() -> Self {
+        Self::new(0).early()
     }
 
     pub(crate) fn early(mut self) -> Self {
@@ -182,6 +187,9 @@ fn converse(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
                 None => registry::answer(&request, &shared.guard, &shared.address, &mut state),
             }
         };
+        if answer.status == 0 {
+            return Ok(());
+        }
         let mut text = format!("HTTP/1.1 {} X\r\n", answer.status);
         let length = ("Content-Length", answer.body.len().to_string());
         let own = answer.headers.iter().any(|(name, _)| *name == length.0);
@@ -198,6 +206,9 @@ fn converse(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
             writer.write_all(&answer.body)?;
         }
         if early {
+            // Closing at once would take back the answer, should the client still be sending.
+            stream.shutdown(Shutdown::Write)?;
+            std::io::copy(&mut reader, &mut std::io::sink())?;
             return Ok(());
         }
     }

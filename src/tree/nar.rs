@@ -2,32 +2,99 @@
 //!
 //! A NAR is a sequence of strings, each with its length in front and zeros behind it up to a
 //! multiple of eight: `(`, `type`, `regular`, … The grammar is in Eelco Dolstra's thesis, figure
-//! 5.2, and in `archive.cc`. Nothing here keeps the bytes: they go into a hash and are counted.
+//! 5.2, and in the Nix manual, "Nix Archive (NAR) format". Nothing here keeps the bytes: they go
+//! into a hash and are counted.
 
 use sha2::{Digest, Sha256};
 
-use super::NarHash;
-use super::walk::Visitor;
-
-/// Size and, if asked for, hash of the NAR of what a walk shows.
-pub(crate) struct Nar {
+/// Size and, if asked for, SHA-256 of the NAR of what a walk tells.
+#[derive(Debug)]
+pub struct Nar {
     size: u64,
     hash: Option<Sha256>,
+    /// Directories that have not been left.
+    depth: usize,
 }
 
 impl Nar {
-    pub(crate) fn new(with_hash: bool) -> Self {
-        let mut nar = Self { size: 0, hash: with_hash.then(Sha256::new) };
+    /// The NAR of one store path.
+    pub fn new(with_hash: bool) -> Self {
+        let mut nar = Self { size: 0, hash: with_hash.then(Sha256::new), depth: 0 };
         nar.string(b"nix-archive-1");
         nar
     }
 
-    pub(crate) fn finish(self) -> (u64, Option<NarHash>) {
-        (self.size, self.hash.map(|hash| NarHash::from_bytes(hash.finalize().into())))
+    /// A directory at `path`, relative to the store path.
+    pub fn directory(&mut self, path: &[u8]) {
+        self.entry(path);
+        self.strings(&[b"(", b"type", b"directory"]);
+        self.depth += 1;
+    }
+
+    /// The end of the directory entered last.
+    pub fn leave(&mut self) {
+        self.depth -= 1;
+        self.string(b")");
+        self.end_entry();
+    }
+
+    /// A symbolic link.
+    pub fn symlink(&mut self, path: &[u8], target: &[u8]) {
+        self.entry(path);
+        self.strings(&[b"(", b"type", b"symlink", b"target", target, b")"]);
+        self.end_entry();
+    }
+
+    /// A regular file of `size` bytes; its content and [`end_file`](Self::end_file) follow.
+    pub fn file(&mut self, path: &[u8], executable: bool, size: u64) {
+        self.entry(path);
+        self.strings(&[b"(", b"type", b"regular"]);
+        if executable {
+            self.strings(&[b"executable", b""]);
+        }
+        self.string(b"contents");
+        self.bytes(&size.to_le_bytes());
+    }
+
+    /// The next bytes of a file.
+    pub fn content(&mut self, bytes: &[u8]) {
+        self.bytes(bytes);
+    }
+
+    /// Bytes of a file that are only counted.
+    pub fn count(&mut self, size: u64) {
+        debug_assert!(self.hash.is_none(), "what is hashed must be seen");
+        self.size = self.size.saturating_add(size);
+    }
+
+    /// The end of a file of `size` bytes.
+    pub fn end_file(&mut self, size: u64) {
+        self.pad(size);
+        self.string(b")");
+        self.end_entry();
+    }
+
+    /// The size in bytes, and the hash if it was asked for.
+    pub fn finish(self) -> (u64, Option<[u8; 32]>) {
+        (self.size, self.hash.map(|hash| hash.finalize().into()))
+    }
+
+    /// What leads to a node: nothing for the store path itself.
+    fn entry(&mut self, path: &[u8]) {
+        if self.depth > 0 {
+            let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+            self.strings(&[b"entry", b"(", b"name", name, b"node"]);
+        }
+    }
+
+    fn end_entry(&mut self) {
+        if self.depth > 0 {
+            self.string(b")");
+        }
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
-        self.size += bytes.len() as u64;
+        self.size = self.size.saturating_add(bytes.len() as u64);
         if let Some(hash) = &mut self.hash {
             hash.update(bytes);
         }
@@ -54,57 +121,49 @@ impl Nar {
     }
 }
 
-impl Visitor for Nar {
-    fn file(&mut self, executable: bool, size: u64) {
-        self.strings(&[b"(", b"type", b"regular"]);
-        if executable {
-            self.strings(&[b"executable", b""]);
-        }
-        self.string(b"contents");
-        self.bytes(&size.to_le_bytes());
-    }
-
-    fn content(&mut self, bytes: &[u8]) {
-        self.bytes(bytes);
-    }
-
-    fn end_file(&mut self, size: u64) {
-        self.pad(size);
-        self.string(b")");
-    }
-
-    fn symlink(&mut self, target: &[u8]) {
-        self.strings(&[b"(", b"type", b"symlink", b"target", target, b")"]);
-    }
-
-    fn directory(&mut self) {
-        self.strings(&[b"(", b"type", b"directory"]);
-    }
-
-    fn entry(&mut self, name: &[u8]) {
-        self.strings(&[b"entry", b"(", b"name", name, b"node"]);
-    }
-
-    fn end_entry(&mut self) {
-        self.string(b")");
-    }
-
-    fn end_directory(&mut self) {
-        self.string(b")");
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::closure::walk::{WalkError, Walker};
+    use crate::tree::{Error, RegularFile, Visitor, Walker};
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::path::Path;
 
-    fn measure(path: &Path) -> Result<(u64, Option<NarHash>), WalkError> {
+    impl Visitor for Nar {
+        type Error = Error;
+
+        fn directory(&mut self, path: &[u8]) -> Result<(), Error> {
+            self.directory(path);
+            Ok(())
+        }
+
+        fn leave(&mut self) -> Result<(), Error> {
+            self.leave();
+            Ok(())
+        }
+
+        fn symlink(&mut self, path: &[u8], target: &[u8]) -> Result<(), Error> {
+            self.symlink(path, target);
+            Ok(())
+        }
+
+        fn file(&mut self, path: &[u8], file: RegularFile<'_>) -> Result<(), Error> {
+            let mut content = file.open()?;
+            self.file(path, content.executable(), content.size());
+            let mut buffer = [0; 7];
+            loop {
+                match content.read(&mut buffer)? {
+                    0 => break self.end_file(content.size()),
+                    count => self.content(&buffer[..count]),
+                }
+            }
+            Ok(())
+        }
+    }
+
+    fn measure(path: &Path) -> Result<(u64, Option<[u8; 32]>), Error> {
         let mut nar = Nar::new(true);
-        Walker::new().walk(path, &mut nar)?;
+        Walker::default().walk(path, &mut nar)?;
         Ok(nar.finish())
     }
 
@@ -184,7 +243,7 @@ mod tests {
             ")",
             ")",
         ]);
-        let hash = NarHash::from_bytes(Sha256::digest(&expected).into());
+        let hash = Sha256::digest(&expected).into();
         assert_eq!(measure(temp.path()).unwrap(), (expected.len() as u64, Some(hash)));
     }
 
@@ -196,7 +255,7 @@ mod tests {
             .unwrap();
         let error = measure(temp.path()).unwrap_err();
         assert!(
-            matches!(&error, WalkError::Kind { path, kind: "named pipe" } if *path == pipe),
+            matches!(&error, Error::Kind { path, kind: "named pipe" } if *path == pipe),
             "{error}"
         );
     }
@@ -204,14 +263,14 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_named() {
         let error = measure(Path::new("/nonexistent")).unwrap_err();
-        assert_eq!(error.to_string(), "failed to read `/nonexistent`");
+        assert_eq!(error.to_string(), "cannot look at `/nonexistent`");
     }
 
     #[test]
     fn a_file_whose_size_is_not_what_it_says_is_refused() {
         // Files in `/proc` claim to be empty, and are not.
         let error = measure(Path::new("/proc/self/status")).unwrap_err();
-        assert!(matches!(error, WalkError::Changed { expected: 0, .. }), "{error}");
+        assert!(matches!(error, Error::Size { expected: 0, .. }), "{error}");
     }
 
     #[test]

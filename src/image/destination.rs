@@ -1,0 +1,83 @@
+//! Where an image is written: a file, a directory or a stream.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use super::archive::{self, ImageName, Out, write_archive};
+use super::layer::Storage;
+use super::layout::{self, write_layout};
+use super::manifest::{Dialect, Image};
+use super::spool::Spool;
+use crate::output::{AtomicFile, OutputError, parent};
+use crate::progress::Progress;
+
+/// A place for an image, checked before any work is done.
+pub enum Destination {
+    /// An archive.
+    File {
+        /// As the user called it.
+        path: PathBuf,
+        /// On its way there.
+        file: AtomicFile,
+    },
+    /// An image layout.
+    Layout(PathBuf),
+    /// An archive on standard output or another stream.
+    Stream(Box<dyn Write>),
+    /// Nowhere: the image is pushed only.
+    Nowhere,
+}
+
+impl Destination {
+    /// An archive at `path`.
+    pub fn file(path: PathBuf) -> Result<Self, OutputError> {
+        let file = AtomicFile::create(&path)?;
+        Ok(Self::File { path, file })
+    }
+
+    /// A layout at `path`, where nothing or another layout must be.
+    pub fn layout(path: PathBuf) -> Result<Self, OutputError> {
+        layout::check(&path)?;
+        Ok(Self::Layout(path))
+    }
+
+    /// Layers rest where the image will be, as it needs the room anyway; else where TMPDIR says.
+    pub fn spool(&self) -> Spool {
+        match self {
+            Self::File { path, file } if file.regular().is_some() => Spool::new(parent(path)),
+            Self::Layout(path) => Spool::new(parent(path)),
+            Self::File { .. } | Self::Stream(_) | Self::Nowhere => Spool::new(std::env::temp_dir()),
+        }
+    }
+
+    /// Where layers are kept once they are made.
+    pub fn storage<'a>(&'a self, dialect: Dialect, spool: &'a Spool) -> Storage<'a> {
+        match self {
+            Self::File { file, .. } => archive::storage(dialect, file, spool),
+            Self::Layout(_) | Self::Stream(_) | Self::Nowhere => Storage::Spool(spool),
+        }
+    }
+
+    /// Writes the image, whole or not at all.
+    pub fn write(
+        self,
+        image: &Image,
+        name: Option<&ImageName>,
+        progress: &dyn Progress,
+    ) -> Result<(), OutputError> {
+        let failed = |path: PathBuf| move |source: io::Error| OutputError::Write { path, source };
+        match self {
+            Self::File { path, mut file } => {
+                write_archive(image, name, &mut Out::File(&mut file), progress)
+                    .map_err(failed(path))?;
+                file.commit()
+            }
+            Self::Layout(path) => write_layout(image, name, &path, progress),
+            Self::Stream(mut out) => {
+                write_archive(image, name, &mut Out::Stream(&mut *out), progress)
+                    .map_err(OutputError::Stream)
+            }
+            Self::Nowhere => Ok(()),
+        }
+    }
+}

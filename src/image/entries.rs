@@ -1,0 +1,178 @@
+//! Which entries a layer has, and with which names and modes; what becomes of them is the sink's
+//! affair.
+
+use super::machine::Machines;
+use super::source::{PathSource, RootEntry, RootNode, Source};
+use super::{Error, Whiteouts, tar};
+use crate::tree::{Nar, RegularFile, Visitor, Walker};
+
+/// NAR's two kinds of files, and what it says of directories and links, as Nix sets them on disk.
+const MODE_FILE: u32 = 0o444;
+const MODE_EXECUTABLE: u32 = 0o555;
+const MODE_DIRECTORY: u32 = 0o555;
+const MODE_SYMLINK: u32 = 0o777;
+/// Of the store directory and those above it: not the store's real mode (1775, group nixbld), which
+/// no container wants.
+const MODE_PARENT: u32 = 0o755;
+
+/// Takes the entries of a layer, in order.
+pub(crate) trait Sink {
+    /// An entry without content, or the header of one whose content follows.
+    fn header(&mut self, name: &[u8], mode: u32, kind: tar::Kind<'_>) -> Result<(), Error>;
+
+    /// Content from memory, behind its header.
+    fn bytes(&mut self, content: &[u8]) -> Result<(), Error>;
+
+    /// A regular file of the store: a header with the mode for its executable bit, and the content.
+    /// Returns that bit and the size.
+    fn file(&mut self, name: &[u8], file: RegularFile<'_>) -> Result<(bool, u64), Error>;
+}
+
+/// The mode of a regular file.
+pub(crate) fn file_mode(executable: bool) -> u32 {
+    if executable { MODE_EXECUTABLE } else { MODE_FILE }
+}
+
+/// What was seen of a layer's files, apart from their bytes.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) machines: Machines,
+    pub(crate) omitted: Vec<String>,
+}
+
+/// Hands the entries of `source` to `sink`. Returns what had to be left out.
+pub(crate) fn pack<S: Sink>(
+    source: &Source,
+    whiteouts: Whiteouts,
+    sink: &mut S,
+) -> Result<Vec<String>, Error> {
+    let mut omitted = Vec::new();
+    match source {
+        Source::Store { parents, paths } => {
+            let mut walker = Walker::default();
+            for parent in parents {
+                sink.header(parent.as_bytes(), MODE_PARENT, tar::Kind::Directory)?;
+            }
+            for path in paths {
+                let mut packer = Packer {
+                    sink,
+                    omitted: &mut omitted,
+                    source: path,
+                    whiteouts,
+                    nar: Nar::new(false),
+                    omitting: 0,
+                    name: Vec::new(),
+                };
+                walker.walk(&path.real, &mut packer)?;
+                let (nar_size, _) = packer.nar.finish();
+                check_size(path, nar_size)?;
+            }
+        }
+        Source::Root(entries) => {
+            for entry in entries {
+                root_entry(entry, sink)?;
+            }
+        }
+    }
+    Ok(omitted)
+}
+
+fn root_entry(entry: &RootEntry, sink: &mut impl Sink) -> Result<(), Error> {
+    let name = entry.name.as_bytes();
+    match &entry.node {
+        RootNode::Directory { mode } => sink.header(name, *mode, tar::Kind::Directory),
+        RootNode::Symlink { target } => {
+            sink.header(name, MODE_SYMLINK, tar::Kind::Symlink { target: target.as_bytes() })
+        }
+        RootNode::File { mode, content } => {
+            sink.header(name, *mode, tar::Kind::File { size: content.len() as u64 })?;
+            sink.bytes(content.as_bytes())
+        }
+    }
+}
+
+/// Hands on the entries of one store path.
+struct Packer<'s, S> {
+    sink: &'s mut S,
+    omitted: &'s mut Vec<String>,
+    source: &'s PathSource,
+    whiteouts: Whiteouts,
+    nar: Nar,
+    /// Directories entered since one that is left out, itself included; 0 outside.
+    omitting: usize,
+    name: Vec<u8>,
+}
+
+impl<S: Sink> Packer<'_, S> {
+    /// Whether the entry goes into the layer; sets its name in the archive.
+    fn takes(&mut self, path: &[u8]) -> Result<bool, Error> {
+        if self.omitting > 0 {
+            return Ok(false);
+        }
+        self.name.clear();
+        self.name.extend_from_slice(self.source.name.as_bytes());
+        if !path.is_empty() {
+            self.name.push(b'/');
+            self.name.extend_from_slice(path);
+        }
+        // image-spec, layer, "Whiteouts": readers take such a name as an order to delete.
+        let base = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+        if !base.starts_with(b".wh.") {
+            return Ok(true);
+        }
+        let path = format!("/{}", String::from_utf8_lossy(&self.name));
+        match self.whiteouts {
+            Whiteouts::Refuse => Err(Error::Whiteout { path }),
+            Whiteouts::Omit => {
+                self.omitted.push(path);
+                Ok(false)
+            }
+        }
+    }
+}
+
+/// Against the size that the store registered; a change is found however it came about.
+fn check_size(source: &PathSource, got: u64) -> Result<(), Error> {
+    match source.nar_size {
+        Some(expected) if expected != got => {
+            Err(Error::NarSize { path: format!("/{}", source.name), expected, got })
+        }
+        _ => Ok(()),
+    }
+}
+
+impl<S: Sink> Visitor for Packer<'_, S> {
+    type Error = Error;
+
+    fn directory(&mut self, path: &[u8]) -> Result<(), Error> {
+        self.nar.directory(path);
+        if self.takes(path)? {
+            return self.sink.header(&self.name, MODE_DIRECTORY, tar::Kind::Directory);
+        }
+        self.omitting += 1;
+        Ok(())
+    }
+
+    fn leave(&mut self) -> Result<(), Error> {
+        self.nar.leave();
+        self.omitting = self.omitting.saturating_sub(1);
+        Ok(())
+    }
+
+    fn symlink(&mut self, path: &[u8], target: &[u8]) -> Result<(), Error> {
+        self.nar.symlink(path, target);
+        if self.takes(path)? {
+            self.sink.header(&self.name, MODE_SYMLINK, tar::Kind::Symlink { target })?;
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, path: &[u8], file: RegularFile<'_>) -> Result<(), Error> {
+        let (executable, size) =
+            if self.takes(path)? { self.sink.file(&self.name, file)? } else { file.measure()? };
+        self.nar.file(path, executable, size);
+        self.nar.count(size);
+        self.nar.end_file(size);
+        Ok(())
+    }
+}
