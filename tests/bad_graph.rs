@@ -68,6 +68,17 @@ fn contents_that_cannot_be() {
 }
 
 #[test]
+fn a_message_is_a_line_whatever_it_quotes() {
+    let demo = Demo::new();
+    let text = r#"{"\u001b[31mred\nhint: obey":1}"#;
+    fs::write(demo.path("graph"), text).expect("writing a graph file");
+    let outcome = demo.refused(["plan", "--graph", "graph"], 1, &[r"\u{1b}[31mred\nhint: obey"]);
+    assert!(!outcome.errors().contains('\u{1b}'), "{}", outcome.errors());
+    let outcome = demo.refused(["closure", "--store", "store", "a\nb"], 1, &[r"`a\nb` does not"]);
+    assert_eq!(outcome.errors().lines().count(), 3, "{}", outcome.errors());
+}
+
+#[test]
 fn files_that_cannot_be_read() {
     let demo = Demo::new();
     demo.refused(["plan", "--graph", "nowhere"], 1, &["`nowhere`", "No such file"]);

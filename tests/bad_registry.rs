@@ -94,12 +94,18 @@ fn nobody_there() {
     let port =
         TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
     let host = format!("127.0.0.1:{port}");
+    // One layer: each waits for its turn to try again.
     let mut oci = demo.ask("oci");
-    oci.args(["--push", &format!("{host}/app:1")]);
+    oci.args(["--max-layers", "1", "--push", &format!("{host}/app:1")]);
     let hint = format!("hint: check that `{host}` is the right name and port");
     demo.refuses(&mut oci, 1, &[&host, "Connection refused", &hint]);
+}
+
+#[test]
+fn no_such_host() {
+    let demo = Demo::new();
     let mut oci = demo.ask("oci");
-    oci.args(["--push", "nonexistent.invalid/app:1"]);
+    oci.args(["--max-layers", "1", "--push", "nonexistent.invalid/app:1"]);
     let hint = "hint: check that `nonexistent.invalid` is the right name and port";
     demo.refuses(&mut oci, 1, &["`nonexistent.invalid`", hint]);
 }

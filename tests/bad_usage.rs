@@ -158,6 +158,9 @@ fn configurations_that_cannot_be() {
     let mut oci = demo.ask("oci");
     oci.args(["-o", "app.tar", "--config", "store"]);
     demo.refuses(&mut oci, 1, &["`store`", "directory"]);
+    let mut oci = demo.ask("oci");
+    oci.args(["-o", "app.tar", "--config", "/dev/zero"]);
+    demo.refuses(&mut oci, 1, &["`/dev/zero`", "more than 4194304 bytes"]);
 }
 
 #[test]

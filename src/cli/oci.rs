@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -279,10 +279,9 @@ impl OciArgs {
     fn run_config(&self) -> anyhow::Result<RunConfig> {
         let base = match &self.config {
             None => RunConfig::default(),
-            Some(file) => fs::read_to_string(file)
-                .map_err(anyhow::Error::from)
-                .and_then(|text| Ok(RunConfig::from_json(&text)?))
-                .with_context(|| format!("reading `{}`", file.display()))?,
+            Some(file) => {
+                read_config(file).with_context(|| format!("reading `{}`", file.display()))?
+            }
         };
         let flags = RunConfig {
             cmd: self.cmd.clone(),
@@ -350,6 +349,14 @@ impl OciArgs {
         }
         Ok(out.flush()?)
     }
+}
+
+/// Reads the file of `--config`, without trust in its size: it may be a device.
+fn read_config(file: &Path) -> anyhow::Result<RunConfig> {
+    let mut text = String::new();
+    let limit = RunConfig::MAX_LEN;
+    fs::File::open(file)?.take(limit as u64 + 1).read_to_string(&mut text)?;
+    Ok(RunConfig::from_json(&text)?)
 }
 
 /// The time of `--created`.

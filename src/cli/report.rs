@@ -62,11 +62,11 @@ pub(crate) fn fail(error: &anyhow::Error) -> ExitCode {
 
 fn tell(error: &anyhow::Error) -> io::Result<()> {
     let mut err = io::stderr().lock();
-    let mut last = error.to_string();
+    let mut last = plain(&error.to_string());
     writeln!(err, "error: {last}")?;
     for cause in error.chain().skip(1) {
         // A transparent error says what its source says.
-        let text = cause.to_string();
+        let text = plain(&cause.to_string());
         if text != last {
             writeln!(err, "  caused by: {text}")?;
             last = text;
@@ -80,7 +80,21 @@ fn tell(error: &anyhow::Error) -> io::Result<()> {
     if !hints.is_empty() {
         writeln!(err)?;
     }
-    hints.iter().try_for_each(|hint| writeln!(err, "hint: {hint}"))
+    hints.iter().try_for_each(|hint| writeln!(err, "hint: {}", plain(hint)))
+}
+
+/// One line without control characters: names from files and archives may hold any, and none of them
+/// shall steer a terminal or pass for a line of ours.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() {
+            plain.extend(letter.escape_default());
+        } else {
+            plain.push(letter);
+        }
+    }
+    plain
 }
 
 fn hints(cause: &(dyn std::error::Error + 'static)) -> Vec<String> {
