@@ -39,6 +39,7 @@ fn refused(damage: impl FnOnce(&Path), named: &[&str]) {
 fn changed_after_it_was_registered() {
     let named = [HELLO, "changed", "when it was registered", "hint: store paths must not change"];
     let length = |path: &Path, change: i64| {
+        chmod(&path.join("bin/hello"), 0o755);
         let file = fs::File::options().write(true).open(path.join("bin/hello")).expect("opening");
         let size = file.metadata().expect("a size").len();
         file.set_len(size.checked_add_signed(change).expect("a size")).expect("changing a size");

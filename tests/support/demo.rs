@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -127,26 +126,26 @@ impl Demo {
         }
     }
 
-    /// All files below the folder, each with its kind, mode, size and content.
+    /// All files below the folder, each with its kind, mode, size and content, as far as we may look.
     pub fn files(&self) -> BTreeMap<PathBuf, String> {
         let mut files = BTreeMap::new();
         let mut ahead = vec![self.dir.path().to_owned()];
         while let Some(dir) = ahead.pop() {
-            for entry in fs::read_dir(&dir).expect("listing a folder") {
+            for entry in fs::read_dir(&dir).into_iter().flatten() {
                 let path = entry.expect("listing a folder").path();
-                let meta = path.symlink_metadata().expect("looking at a file");
-                let content = match () {
-                    () if meta.is_symlink() => {
-                        fs::read_link(&path).map(|p| p.display().to_string())
-                    }
-                    () if meta.is_file() => digest(&path),
-                    () => Ok(String::new()),
-                };
-                if meta.is_dir() {
+                let meta = path.symlink_metadata();
+                if meta.as_ref().is_ok_and(fs::Metadata::is_dir) {
                     ahead.push(path.clone());
                 }
-                let content = content.unwrap_or_else(|error| error.to_string());
-                files.insert(path, format!("{:o} {} {content}", meta.mode(), meta.len()));
+                let state = meta.and_then(|meta| {
+                    let content = match () {
+                        () if meta.is_symlink() => fs::read_link(&path)?.display().to_string(),
+                        () if meta.is_file() => format!("{:x?}", Sha256::digest(fs::read(&path)?)),
+                        () => String::new(),
+                    };
+                    Ok(format!("{:o} {} {content}", meta.mode(), meta.len()))
+                });
+                files.insert(path, state.unwrap_or_else(|error| error.to_string()));
             }
         }
         files
@@ -206,10 +205,6 @@ pub fn explained(outcome: Outcome, code: i32, named: &[&str]) -> Outcome {
         assert!(!errors.contains(inside), "{inside:?} in:\n{errors}");
     }
     outcome
-}
-
-fn digest(path: &Path) -> io::Result<String> {
-    Ok(format!("{:x?}", Sha256::digest(fs::read(path)?)))
 }
 
 /// Sets the mode of a file.
