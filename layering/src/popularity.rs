@@ -111,8 +111,12 @@ fn references_first(graph: &Graph) -> Vec<NodeId> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::Value;
+
     use super::*;
-    use crate::{Row, StorePath};
+    use crate::{Row, StoreDir, StorePath};
 
     fn path(name: &str) -> StorePath {
         format!("{}-{name}", "0".repeat(32)).parse().unwrap()
@@ -139,6 +143,76 @@ mod tests {
         // A alone is a root. B, C: 1 + 1. D: by B and C, each (1 + 1), + 1. E: by B, (1 + (1 + 1))
         // + 1, and C, (1 + 1) + 1, + 1.
         assert_eq!(popularity(&graph), [1, 2, 2, 5, 8]);
+    }
+
+    fn scores(graph: &Graph) -> BTreeMap<String, u128> {
+        let names = graph.nodes().iter().map(|node| node.path.to_string());
+        names.zip(popularity(graph)).collect()
+    }
+
+    fn expected(scores: &Value, key: impl Fn(&str) -> String) -> BTreeMap<String, u128> {
+        let scores = scores.as_object().unwrap().iter();
+        scores.map(|(name, score)| (key(name), score.as_u64().unwrap().into())).collect()
+    }
+
+    #[test]
+    fn scores_as_nixpkgs_tests_say() {
+        let tests = include_str!("../../fixtures/layering/nixpkgs-tests.json");
+        let tests: Value = serde_json::from_str(tests).unwrap();
+        for case in tests["popularity"].as_array().unwrap() {
+            let edges: Vec<(String, String)> =
+                serde_json::from_value(case["edges"].clone()).unwrap();
+            let rows = case["expected"].as_object().unwrap().keys().map(|name| {
+                let below = edges.iter().filter(|(from, _)| from == name);
+                let references: Vec<&str> = below.map(|(_, to)| &**to).collect();
+                (name.as_str(), references)
+            });
+            let rows: Vec<_> = rows.collect();
+            let rows: Vec<_> = rows.iter().map(|(name, below)| (*name, &below[..])).collect();
+            let expected = expected(&case["expected"], |name| path(name).to_string());
+            assert_eq!(scores(&graph(&rows)), expected, "{}", case["name"]);
+        }
+    }
+
+    #[test]
+    fn scores_of_real_closures() {
+        for text in [
+            include_str!("../../fixtures/layering/closures/nix-hello-2.10.json"),
+            include_str!("../../fixtures/layering/closures/nix-hello-2.12.1.json"),
+            include_str!("../../fixtures/layering/closures/nix-basic-shell.json"),
+            include_str!("../../fixtures/layering/closures/debian-python-web.json"),
+        ] {
+            let fixture: Value = serde_json::from_str(text).unwrap();
+            let parse = |name: &Value| StoreDir::default().parse(name.as_str().unwrap()).unwrap();
+            let rows = fixture["closure"].as_array().unwrap().iter().map(|row| Row {
+                path: parse(&row["path"]),
+                nar_size: 1,
+                references: row["references"].as_array().unwrap().iter().map(parse).collect(),
+            });
+            let base = |full: &str| full.trim_start_matches("/nix/store/").to_owned();
+            let graph = Graph::new(rows).unwrap();
+            assert_eq!(scores(&graph), expected(&fixture["popularity"], base));
+        }
+    }
+
+    /// Each path of a chain of pairs doubles the score of what is below it.
+    #[test]
+    fn scores_saturate() {
+        let name = |level: usize, side: &str| format!("{level:03}{side}");
+        let names: Vec<[String; 2]> =
+            (0..200).map(|level| [name(level, "a"), name(level, "b")]).collect();
+        let below: Vec<Vec<&str>> = (0..200)
+            .map(|level| names.get(level + 1).into_iter().flatten().map(|n| &**n).collect())
+            .collect();
+        let rows: Vec<(&str, &[&str])> = (0..200)
+            .flat_map(|level| {
+                [(&*names[level][0], &*below[level]), (&*names[level][1], &*below[level])]
+            })
+            .collect();
+        let graph = graph(&rows);
+        let scores = popularity(&graph);
+        assert_eq!(scores.iter().max(), Some(&u128::MAX));
+        assert_eq!(graph.node(by_popularity(&graph)[399]).path, path("000b"));
     }
 
     #[test]

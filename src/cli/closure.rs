@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::Args;
 use closure2img::closure::json;
-use closure2img::progress::{Quiet, human};
+use closure2img::progress::{Quiet, counted, human};
 
 use super::closure_args::ClosureArgs;
 use super::display::table;
@@ -31,6 +31,6 @@ pub(crate) fn run(args: &ListArgs) -> anyhow::Result<()> {
         [human(info.nar_size), closure.store_dir().join(&info.path)]
     };
     let mut rows: Vec<[String; 2]> = closure.paths.iter().map(row).collect();
-    rows.push([human(total), format!("{} paths", closure.paths.len())]);
+    rows.push([human(total), counted(closure.paths.len(), "path")]);
     Ok(table([true, false], &rows)?)
 }

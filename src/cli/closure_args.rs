@@ -87,8 +87,6 @@ impl ClosureArgs {
         for note in &closure.notes {
             progress.report(Event::Warning { text: note });
         }
-        let nar_size = closure.paths.iter().map(|info| info.nar_size).sum();
-        progress.report(Event::Closure { paths: closure.paths.len(), nar_size });
         Ok(closure)
     }
 }

@@ -11,9 +11,9 @@ use closure2img::image::config;
 use closure2img::image::root_files::{RootFiles, User};
 use closure2img::image::{
     self, Compression, Destination, Dialect, Image, ImageName, LayerOptions, Machine, Order,
-    RunConfig, Whiteouts,
+    Program, RunConfig, Whiteouts,
 };
-use closure2img::progress::{Event, Progress, human};
+use closure2img::progress::{Event, Progress, counted, human};
 use closure2img::push::{self, Target};
 use jiff::Timestamp;
 use registry::{Authority, Blob, Client, ClientOptions, Reference};
@@ -240,9 +240,11 @@ impl OciArgs {
 
     fn order(&self, progress: &dyn Progress) -> anyhow::Result<Order> {
         let created = created(self.created.as_deref())?;
-        let run = self.run_config()?;
+        let (run, program) = self.run_config()?;
         let mut closure = self.closure.closure(false, progress)?;
         closure.fill(false, self.closure.threads())?;
+        let nar_size = closure.paths.iter().map(|info| info.nar_size).sum();
+        progress.report(Event::Closure { paths: closure.paths.len(), nar_size });
         let user = match (&self.user, &run.user) {
             (Some(user), _) => Some(user.clone()),
             (None, Some(text)) => Some(text.parse::<User>().map_err(image::Error::from)?),
@@ -266,7 +268,7 @@ impl OciArgs {
             closure,
             plan,
             root_files,
-            exec: self.exec.clone(),
+            program,
             run,
             machine: self.arch.clone(),
             created,
@@ -275,13 +277,22 @@ impl OciArgs {
         })
     }
 
-    /// The configuration file, and the flags over it.
-    fn run_config(&self) -> anyhow::Result<RunConfig> {
+    /// The configuration file and the flags over it, and who says which program is run.
+    fn run_config(&self) -> anyhow::Result<(RunConfig, Program)> {
         let base = match &self.config {
             None => RunConfig::default(),
             Some(file) => {
                 read_config(file).with_context(|| format!("reading `{}`", file.display()))?
             }
+        };
+        // Without an entrypoint, the first word of the file's Cmd is a program; arguments on the
+        // command line take its place, and belong to the program of a root.
+        let configured =
+            !base.entrypoint.is_empty() || (!base.cmd.is_empty() && self.cmd.is_empty());
+        let program = match &self.exec {
+            Some(program) => Program::Named(program.clone()),
+            None if configured => Program::Configured,
+            None => Program::Guessed,
         };
         let flags = RunConfig {
             cmd: self.cmd.clone(),
@@ -295,7 +306,7 @@ impl OciArgs {
             stop_signal: self.stop_signal.clone(),
             ..RunConfig::default()
         };
-        Ok(flags.over(base))
+        Ok((flags.over(base), program))
     }
 
     /// The result for whoever goes on with it: on stdout for programs, on stderr for people.
@@ -307,7 +318,8 @@ impl OciArgs {
         progress: &dyn Progress,
     ) -> anyhow::Result<()> {
         let size: u64 = image.layers.iter().map(|layer| layer.size).sum();
-        let what = format!("{} layers, {}, {}", image.layers.len(), human(size), image.machine);
+        let what =
+            format!("{}, {}, {}", counted(image.layers.len(), "layer"), human(size), image.machine);
         if let Some(output) =
             self.output.as_ref().filter(|output| output.as_path() != Path::new("-"))
         {

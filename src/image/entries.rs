@@ -4,6 +4,7 @@
 use super::machine::Machines;
 use super::source::{PathSource, RootEntry, RootNode, Source};
 use super::{Error, Whiteouts, tar};
+use crate::closure::NarHash;
 use crate::tree::{Nar, RegularFile, Visitor, Walker};
 
 /// NAR's two kinds of files, and what it says of directories and links, as Nix sets them on disk.
@@ -24,8 +25,17 @@ pub(crate) trait Sink {
     fn bytes(&mut self, content: &[u8]) -> Result<(), Error>;
 
     /// A regular file of the store: a header with the mode for its executable bit, and the content.
-    /// Returns that bit and the size.
-    fn file(&mut self, name: &[u8], file: RegularFile<'_>) -> Result<(bool, u64), Error>;
+    /// `nar` is to see it, too, as `path` within the store path.
+    fn file(
+        &mut self,
+        name: &[u8],
+        file: RegularFile<'_>,
+        nar: &mut Nar,
+        path: &[u8],
+    ) -> Result<(), Error>;
+
+    /// Whether contents are read, so that a NAR can be hashed on the way.
+    const READS: bool;
 }
 
 /// The mode of a regular file.
@@ -37,16 +47,19 @@ pub(crate) fn file_mode(executable: bool) -> u32 {
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) machines: Machines,
+    /// What had to be left out.
     pub(crate) omitted: Vec<String>,
+    /// Of each store path, in order; known before or hashed on the way.
+    pub(crate) nar_hashes: Vec<Option<NarHash>>,
 }
 
-/// Hands the entries of `source` to `sink`. Returns what had to be left out.
+/// Hands the entries of `source` to `sink`.
 pub(crate) fn pack<S: Sink>(
     source: &Source,
     whiteouts: Whiteouts,
     sink: &mut S,
-) -> Result<Vec<String>, Error> {
-    let mut omitted = Vec::new();
+) -> Result<Seen, Error> {
+    let mut seen = Seen::default();
     match source {
         Source::Store { parents, paths } => {
             let mut walker = Walker::default();
@@ -56,16 +69,17 @@ pub(crate) fn pack<S: Sink>(
             for path in paths {
                 let mut packer = Packer {
                     sink,
-                    omitted: &mut omitted,
+                    omitted: &mut seen.omitted,
                     source: path,
                     whiteouts,
-                    nar: Nar::new(false),
+                    nar: Nar::new(S::READS && path.nar_hash.is_none()),
                     omitting: 0,
                     name: Vec::new(),
                 };
                 walker.walk(&path.real, &mut packer)?;
-                let (nar_size, _) = packer.nar.finish();
+                let (nar_size, nar_hash) = packer.nar.finish();
                 check_size(path, nar_size)?;
+                seen.nar_hashes.push(path.nar_hash.or(nar_hash.map(NarHash::from_bytes)));
             }
         }
         Source::Root(entries) => {
@@ -74,7 +88,7 @@ pub(crate) fn pack<S: Sink>(
             }
         }
     }
-    Ok(omitted)
+    Ok(seen)
 }
 
 fn root_entry(entry: &RootEntry, sink: &mut impl Sink) -> Result<(), Error> {
@@ -168,11 +182,18 @@ impl<S: Sink> Visitor for Packer<'_, S> {
     }
 
     fn file(&mut self, path: &[u8], file: RegularFile<'_>) -> Result<(), Error> {
-        let (executable, size) =
-            if self.takes(path)? { self.sink.file(&self.name, file)? } else { file.measure()? };
-        self.nar.file(path, executable, size);
-        self.nar.count(size);
-        self.nar.end_file(size);
+        if self.takes(path)? {
+            return self.sink.file(&self.name, file, &mut self.nar, path);
+        }
+        let mut content = file.open()?;
+        self.nar.file(path, content.executable(), content.size());
+        let mut buffer = [0; 4096];
+        loop {
+            match content.read(&mut buffer)? {
+                0 => break self.nar.end_file(content.size()),
+                count => self.nar.content(&buffer[..count]),
+            }
+        }
         Ok(())
     }
 }

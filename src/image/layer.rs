@@ -220,7 +220,7 @@ fn one(
         digest: blob.digest,
         size: blob.size,
         compression,
-        key: source.key(whiteouts),
+        key: source.key(whiteouts, &seen.nar_hashes),
         content: blob.content,
     };
     Ok((Arc::new(layer), seen))

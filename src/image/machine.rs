@@ -162,8 +162,8 @@ impl Machines {
         }
     }
 
-    /// The machine that the image is for: `wanted` if said, else that of its programs, else the
-    /// host's.
+    /// The machine that the image is for: `wanted` if said, else that of its programs. Without
+    /// programs it is amd64, the same wherever the image is made.
     pub fn decide(
         &self,
         wanted: Option<&Machine>,
@@ -178,7 +178,7 @@ impl Machines {
         }
         let mut machines = self.0.iter();
         match (machines.next(), machines.next()) {
-            (None, _) => Ok(host.clone()),
+            (None, _) => Ok(Machine("amd64".into())),
             (Some((only, _)), None) if only == host => Ok(host.clone()),
             (Some((found, file)), None) => Err(MachineError::Foreign {
                 found: found.clone(),
@@ -234,6 +234,7 @@ mod tests {
         let (amd64, arm64): (Machine, Machine) =
             ("amd64".parse().unwrap(), "aarch64".parse().unwrap());
         assert_eq!(found(&[]).decide(None, &amd64), Ok(amd64.clone()));
+        assert_eq!(found(&[]).decide(None, &arm64), Ok(amd64.clone()));
         assert_eq!(found(&[]).decide(Some(&arm64), &amd64), Ok(arm64.clone()));
         let arm = found(&[("arm64", "b"), ("arm64", "a")]);
         assert!(

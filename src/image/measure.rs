@@ -6,7 +6,7 @@
 use super::entries::{self, Sink, file_mode};
 use super::source::Source;
 use super::{Error, Whiteouts, tar};
-use crate::tree::RegularFile;
+use crate::tree::{Nar, RegularFile};
 
 /// The size of the tar of `source`, in bytes.
 pub(crate) fn tar_size(source: &Source, whiteouts: Whiteouts) -> Result<u64, Error> {
@@ -27,6 +27,8 @@ impl Measure {
 }
 
 impl Sink for Measure {
+    const READS: bool = false;
+
     fn header(&mut self, name: &[u8], mode: u32, kind: tar::Kind<'_>) -> Result<(), Error> {
         self.header.clear();
         tar::header(&mut self.header, name, mode, kind);
@@ -39,10 +41,19 @@ impl Sink for Measure {
         Ok(())
     }
 
-    fn file(&mut self, name: &[u8], file: RegularFile<'_>) -> Result<(bool, u64), Error> {
+    fn file(
+        &mut self,
+        name: &[u8],
+        file: RegularFile<'_>,
+        nar: &mut Nar,
+        path: &[u8],
+    ) -> Result<(), Error> {
         let (executable, size) = file.measure()?;
+        nar.file(path, executable, size);
+        nar.count(size);
+        nar.end_file(size);
         self.header(name, file_mode(executable), tar::Kind::File { size })?;
         self.content(size);
-        Ok((executable, size))
+        Ok(())
     }
 }

@@ -41,7 +41,7 @@ pub(crate) use error::{no_place, room};
 pub use layer::{Layer, LayerOptions, Layers, Storage, build};
 pub use machine::{Machine, MachineError, Machines, UnknownMachine};
 pub use manifest::{Description, Dialect, Image};
-pub use order::Order;
+pub use order::{Order, Program};
 pub use source::{PathSource, RootEntry, RootNode, Source, store_layer};
 pub use spool::Spool;
 pub use view::View;

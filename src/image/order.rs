@@ -16,6 +16,17 @@ use super::source::{Source, store_layer};
 use super::view::View;
 use crate::closure::{Closure, PathInfo};
 
+/// Which program a container runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// The one with this full name, or the one that the roots have by this name.
+    Named(String),
+    /// What the configuration says, if only as `Cmd`.
+    Configured,
+    /// The only one of a root, if there is such a root.
+    Guessed,
+}
+
 /// Everything that decides what an image is.
 #[derive(Clone, Debug)]
 pub struct Order {
@@ -25,8 +36,8 @@ pub struct Order {
     pub plan: Plan,
     /// What is outside the store.
     pub root_files: RootFiles,
-    /// The program to run, by its full name or to be looked up in the roots.
-    pub exec: Option<String>,
+    /// The program to run.
+    pub program: Program,
     /// How it is run, as far as it was said.
     pub run: RunConfig,
     /// For which machine, if it was said.
@@ -48,7 +59,7 @@ impl Order {
         let locate = |path: &StorePath| {
             let info = known.get(path);
             let nar_size = info.map(|info| info.nar_size).filter(|&size| size > 0);
-            let nar_hash = info.and_then(|info| info.nar_hash.as_ref()).map(ToString::to_string);
+            let nar_hash = info.and_then(|info| info.nar_hash);
             (store.real_path(path), nar_size, nar_hash)
         };
         let layers = self.plan.layers().iter();
@@ -66,12 +77,14 @@ impl Order {
     pub fn run_config(&self) -> Result<RunConfig, Error> {
         let (view, roots) = (self.view(), self.roots());
         let mut run = self.run.clone();
-        match &self.exec {
-            Some(wanted) => run.entrypoint = vec![defaults::program(&view, &roots, wanted)?],
-            None if run.entrypoint.is_empty() => {
+        match &self.program {
+            Program::Named(wanted) => {
+                run.entrypoint = vec![defaults::program(&view, &roots, wanted)?];
+            }
+            Program::Configured => {}
+            Program::Guessed => {
                 run.entrypoint = defaults::entrypoint(&view, &roots).into_iter().collect();
             }
-            None => {}
         }
         run.user = self.root_files.user.as_ref().map(User::config);
         let paths: Vec<String> = self

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use layering::{Group, StorePath};
 use registry::Digest;
 
+use super::Whiteouts;
+use crate::closure::NarHash;
+
 /// Raised whenever the same store paths would give another tar than before.
 const TAR_VERSION: u32 = 1;
 
@@ -34,8 +37,8 @@ pub struct PathSource {
     pub real: PathBuf,
     /// The size of its NAR, where it is known beforehand; the content must agree.
     pub nar_size: Option<u64>,
-    /// The hash of its NAR as text, where it is known beforehand.
-    pub nar_hash: Option<String>,
+    /// The hash of its NAR, where it is known beforehand; else it is hashed while it is read.
+    pub nar_hash: Option<NarHash>,
 }
 
 /// One entry outside the store.
@@ -66,12 +69,16 @@ impl Source {
     }
 
     /// What the layer's tar depends on, hashed: its paths with their contents' hashes, and how
-    /// this program writes them. Two layers with the same key have the same diff ID. `None` if the
-    /// hash of some path is not known.
-    pub fn key(&self, whiteouts: super::Whiteouts) -> Option<Digest> {
+    /// this program writes them. Two layers with the same key have the same diff ID. `None` for
+    /// files outside the store.
+    pub(crate) fn key(
+        &self,
+        whiteouts: Whiteouts,
+        nar_hashes: &[Option<NarHash>],
+    ) -> Option<Digest> {
         let Self::Store { paths, .. } = self else { return None };
         let mut text = format!("closure2img tar {TAR_VERSION} {whiteouts:?}\n");
-        for PathSource { name, nar_hash, .. } in paths {
+        for (PathSource { name, .. }, nar_hash) in paths.iter().zip(nar_hashes) {
             let _ = writeln!(text, "{name} {}", nar_hash.as_ref()?);
         }
         Some(Digest::of(text.as_bytes()))
@@ -97,7 +104,7 @@ pub(crate) fn parents(store_dir: &layering::StoreDir) -> Vec<String> {
 pub fn store_layer(
     group: &Group,
     store_dir: &layering::StoreDir,
-    mut locate: impl FnMut(&StorePath) -> (PathBuf, Option<u64>, Option<String>),
+    mut locate: impl FnMut(&StorePath) -> (PathBuf, Option<u64>, Option<NarHash>),
 ) -> Source {
     let paths = group.paths.iter().map(|path| {
         let (real, nar_size, nar_hash) = locate(path);

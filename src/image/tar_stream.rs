@@ -9,7 +9,7 @@ use super::source::Source;
 use super::spool::Room;
 use super::{Error, Whiteouts, tar};
 use crate::progress::{Event, Progress};
-use crate::tree::{Content, RegularFile};
+use crate::tree::{Content, Nar, RegularFile};
 
 /// Makes the blob of a layer.
 pub(crate) fn build(
@@ -28,9 +28,9 @@ pub(crate) fn build(
         machines: Machines::default(),
         progress,
     };
-    let omitted = entries::pack(source, whiteouts, &mut stream)?;
+    let seen = entries::pack(source, whiteouts, &mut stream)?;
     let (blob, machines) = stream.finish()?;
-    Ok((blob, Seen { machines, omitted }))
+    Ok((blob, Seen { machines, ..seen }))
 }
 
 /// Fills blocks and hands them on.
@@ -56,11 +56,15 @@ impl Stream<'_> {
     }
 
     /// Reads a file's content straight into the block.
-    fn content(&mut self, content: &mut Content<'_>) -> Result<(), Error> {
+    fn content(&mut self, content: &mut Content<'_>, nar: &mut Nar) -> Result<(), Error> {
         loop {
-            match content.read(&mut self.buffer[self.filled..])? {
+            let room = &mut self.buffer[self.filled..];
+            match content.read(room)? {
                 0 => return self.put(tar::padding(content.size())),
-                count => self.advance(count)?,
+                count => {
+                    nar.content(&room[..count]);
+                    self.advance(count)?;
+                }
             }
         }
     }
@@ -86,6 +90,8 @@ impl Stream<'_> {
 }
 
 impl Sink for Stream<'_> {
+    const READS: bool = true;
+
     fn header(&mut self, name: &[u8], mode: u32, kind: tar::Kind<'_>) -> Result<(), Error> {
         let mut header = std::mem::take(&mut self.header);
         header.clear();
@@ -100,14 +106,22 @@ impl Sink for Stream<'_> {
         self.put(tar::padding(content.len() as u64))
     }
 
-    fn file(&mut self, name: &[u8], file: RegularFile<'_>) -> Result<(bool, u64), Error> {
+    fn file(
+        &mut self,
+        name: &[u8],
+        file: RegularFile<'_>,
+        nar: &mut Nar,
+        path: &[u8],
+    ) -> Result<(), Error> {
         let mut content = file.open()?;
         let (executable, size) = (content.executable(), content.size());
+        nar.file(path, executable, size);
         self.header(name, file_mode(executable), tar::Kind::File { size })?;
-        self.content(&mut content)?;
+        self.content(&mut content, nar)?;
+        nar.end_file(size);
         if let Some(machine) = Machine::of(content.head()) {
             self.machines.add(machine, format!("/{}", String::from_utf8_lossy(name)));
         }
-        Ok((executable, size))
+        Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::sync::OnceLock;
 
-use super::{Event, Progress};
+use super::{Event, Progress, counted};
 
 /// Bars on stderr.
 #[derive(Debug)]
@@ -40,10 +40,10 @@ impl Progress for Bars {
         let write = || self.bar(&self.write, "writing");
         let send = || self.bar(&self.send, "sending");
         match event {
-            Event::Closure { paths, .. } => build().set_message(format!("{paths} paths")),
+            Event::Closure { paths, .. } => build().set_message(counted(paths, "path")),
             Event::Layers { count, bytes } => {
                 build().set_length(bytes);
-                build().set_message(format!("{count} layers"));
+                build().set_message(counted(count, "layer"));
             }
             Event::LayerRead { bytes } => build().inc(bytes),
             // Headers and padding come on top of what the store counts.

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Event, Progress, human};
+use super::{Event, Progress, counted, human};
 
 /// How long to keep quiet within a stage.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -28,11 +28,11 @@ impl State {
     fn line(&mut self, event: &Event<'_>) -> Option<String> {
         match *event {
             Event::Closure { paths, nar_size } => {
-                Some(format!("closure: {paths} paths, {}", human(nar_size)))
+                Some(format!("closure: {}, {}", counted(paths, "path"), human(nar_size)))
             }
             Event::Layers { count, bytes } => {
                 (self.layers, self.read) = ((0, count), (0, bytes));
-                Some(format!("building {count} layers"))
+                Some(format!("building {}", counted(count, "layer")))
             }
             Event::LayerRead { bytes } => {
                 self.read.0 += bytes;
@@ -41,8 +41,9 @@ impl State {
             }
             Event::LayerDone { .. } => {
                 self.layers.0 += 1;
-                (self.layers.0 == self.layers.1)
-                    .then(|| format!("built {} layers, {}", self.layers.1, human(self.read.0)))
+                (self.layers.0 == self.layers.1).then(|| {
+                    format!("built {}, {}", counted(self.layers.1, "layer"), human(self.read.0))
+                })
             }
             Event::Write { bytes } => {
                 self.written = (0, bytes);
