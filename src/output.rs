@@ -7,6 +7,7 @@
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use tempfile::NamedTempFile;
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum OutputError {
-    #[error("`{}` is a directory, and a file is to be written", .0.display())]
+    #[error("`{}` names a directory, and a file is to be written", .0.display())]
     IsDirectory(PathBuf),
     #[error("`{}` is there already and is neither empty nor an image layout", .0.display())]
     Occupied(PathBuf),
@@ -45,7 +46,8 @@ impl OutputError {
                 path.join("image.tar").display()
             )),
             Self::Occupied(_) => Some("name another directory, or remove that one".into()),
-            Self::Stream(source) | Self::Write { source, .. } => crate::image::room(source),
+            Self::Stream(source) => crate::image::room(source),
+            Self::Write { path, source } => crate::image::no_place(parent(path), source),
         }
     }
 }
@@ -78,6 +80,9 @@ impl AtomicFile {
     /// Begins a file. A link is followed, so that it goes on pointing to what is written.
     pub fn create(path: &Path) -> Result<Self, OutputError> {
         let target = fs::canonicalize(path).unwrap_or_else(|_| path.into());
+        if target.as_os_str().as_bytes().ends_with(b"/") {
+            return Err(OutputError::IsDirectory(path.into()));
+        }
         let place = match fs::metadata(&target) {
             Ok(meta) if meta.is_dir() => return Err(OutputError::IsDirectory(path.into())),
             Ok(meta) if !meta.is_file() => Place::Through(
@@ -211,7 +216,10 @@ mod tests {
     #[test]
     fn a_directory_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(matches!(AtomicFile::create(dir.path()), Err(OutputError::IsDirectory(_))));
+        let absent = dir.path().join("absent/");
+        for path in [dir.path(), &absent] {
+            assert!(matches!(AtomicFile::create(path), Err(OutputError::IsDirectory(_))));
+        }
         assert!(AtomicFile::create(&dir.path().join("no/such")).is_err());
     }
 }

@@ -11,6 +11,7 @@ use closure2img::progress::{Event, Progress};
 use layering::StoreDir;
 
 use super::display::ProgressStyle;
+use super::report::Nothing;
 
 /// Which closure, and where it is found.
 #[derive(Args, Debug)]
@@ -80,6 +81,9 @@ impl ClosureArgs {
             threads: self.threads(),
         };
         let closure = query.closure()?;
+        if let (Some(file), true) = (&query.graph, closure.paths.is_empty()) {
+            return Err(Nothing(file.clone()).into());
+        }
         for note in &closure.notes {
             progress.report(Event::Warning { text: note });
         }

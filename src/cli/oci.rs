@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -199,19 +199,18 @@ impl OciArgs {
     fn destination(&self) -> anyhow::Result<Destination> {
         if self.format == Format::Docker && matches!(self.compress, Compression::Zstd(_)) {
             let hint = "use `--compress gzip`, or `--format archive`";
-            return Err(Usage::new("Docker's own format has no zstd").hint(hint).into());
+            return Err(Usage::new("Docker's own format has no zstd", hint).into());
         }
         if let Some(reference) = self.push.iter().find(|reference| reference.digest().is_some()) {
             let hint = format!("push to a tag: `{}:TAG`", reference.name());
-            return Err(Usage::new(format!("cannot push to the digest in `{reference}`"))
-                .hint(hint)
-                .into());
+            let text = format!("cannot push to the digest in `{reference}`");
+            return Err(Usage::new(text, hint).into());
         }
         match &self.output {
             None if self.push.is_empty() => {
                 let hint =
                     "write a file with `-o app.tar`, or push with `--push REGISTRY/NAME:TAG`";
-                Err(Usage::new("there is nowhere to put the image").hint(hint).into())
+                Err(Usage::new("there is nowhere to put the image", hint).into())
             }
             None => Ok(Destination::Nowhere),
             Some(path) if path.as_path() == Path::new("-") => self.stdout(),
@@ -222,14 +221,18 @@ impl OciArgs {
 
     fn stdout(&self) -> anyhow::Result<Destination> {
         if self.json || !self.push.is_empty() {
-            return Err(Usage::new("`-o -` leaves no room on stdout for anything else").into());
+            let hint = "write to a file with `-o app.tar`, or leave out `--json` and `--push`";
+            let text = "`-o -` leaves no room on stdout for anything else";
+            return Err(Usage::new(text, hint).into());
         }
         if self.format == Format::Layout {
-            return Err(Usage::new("a layout is a directory and cannot go to stdout").into());
+            let hint = "name a directory with `-o DIR`, or use `--format archive`";
+            let text = "a layout is a directory and cannot go to stdout";
+            return Err(Usage::new(text, hint).into());
         }
         if io::stdout().is_terminal() {
             let hint = "redirect it: `… -o - | docker load`, or name a file";
-            return Err(Usage::new("an image does not belong on a terminal").hint(hint).into());
+            return Err(Usage::new("an image does not belong on a terminal", hint).into());
         }
         Ok(Destination::Stream(Box::new(io::stdout())))
     }
@@ -270,8 +273,11 @@ impl OciArgs {
         let root_files = RootFiles { user, tmp: self.tmp, link };
         let taken = usize::from(!root_files.is_empty());
         let budget = self.layers.max_layers.less(taken).ok_or_else(|| {
-            Usage::new("no layer is left for store paths")
-                .hint("raise `--max-layers`: one holds the files outside the store")
+            let text = format!(
+                "`--max-layers {}` leaves no layer for store paths",
+                self.layers.max_layers
+            );
+            Usage::new(text, "raise it: one layer holds the files outside the store")
         })?;
         let plan = layering::plan(&closure.graph()?, budget, self.layers.strategy);
         let annotations: BTreeMap<String, String> = self.annotation.iter().cloned().collect();
@@ -293,10 +299,9 @@ impl OciArgs {
     fn run_config(&self) -> anyhow::Result<(RunConfig, Program)> {
         let base = match &self.config {
             None => RunConfig::default(),
-            Some(file) => fs::read_to_string(file)
-                .map_err(anyhow::Error::from)
-                .and_then(|text| Ok(RunConfig::from_json(&text)?))
-                .with_context(|| format!("reading `{}`", file.display()))?,
+            Some(file) => {
+                read_config(file).with_context(|| format!("reading `{}`", file.display()))?
+            }
         };
         // Without an entrypoint, the first word of the file's Cmd is a program; arguments on the
         // command line take its place, and belong to the program of a root.
@@ -381,6 +386,14 @@ impl OciArgs {
     }
 }
 
+/// Reads the file of `--config`, without trust in its size: it may be a device.
+fn read_config(file: &Path) -> anyhow::Result<RunConfig> {
+    let mut text = String::new();
+    let limit = RunConfig::MAX_LEN;
+    fs::File::open(file)?.take(limit as u64 + 1).read_to_string(&mut text)?;
+    Ok(RunConfig::from_json(&text)?)
+}
+
 /// The time of `--created`.
 fn created(text: Option<&str>) -> anyhow::Result<Timestamp> {
     let seconds =
@@ -391,7 +404,8 @@ fn created(text: Option<&str>) -> anyhow::Result<Timestamp> {
         Some("now") => Timestamp::from_second(Timestamp::now().as_second()).ok(),
         Some("SOURCE_DATE_EPOCH") => {
             let value = std::env::var("SOURCE_DATE_EPOCH").map_err(|_| {
-                Usage::new("`--created SOURCE_DATE_EPOCH`, but the variable is not set")
+                let hint = "set it to seconds since 1970, as `git log -1 --format=%ct` prints them";
+                Usage::new("`--created SOURCE_DATE_EPOCH`, but the variable is not set", hint)
             })?;
             seconds(&value)
         }
@@ -399,6 +413,6 @@ fn created(text: Option<&str>) -> anyhow::Result<Timestamp> {
     };
     time.ok_or_else(|| {
         let hint = "give `now`, a time such as `2024-01-31T00:00:00Z`, or seconds since 1970";
-        Usage::new(format!("`{}` is no time", text.unwrap_or_default())).hint(hint).into()
+        Usage::new(format!("`{}` is no time", text.unwrap_or_default()), hint).into()
     })
 }

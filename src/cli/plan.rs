@@ -19,7 +19,8 @@ pub(crate) struct PlanArgs {
     #[command(flatten)]
     layers: LayerArgs,
 
-    /// Print the plan as JSON: {"version":1,"strategy":…,"layers":[{"paths":[…],"nar_size":N},…]}
+    /// Print the plan as JSON: {"version": 1, "strategy": …,
+    /// "layers": [{"paths": […], "nar_size": N}, …]}
     #[arg(long)]
     json: bool,
 }
@@ -28,7 +29,14 @@ pub(crate) struct PlanArgs {
 #[derive(Args, Debug)]
 pub(crate) struct LayerArgs {
     /// The most layers that the image may have, 1 to 127
-    #[arg(long, value_name = "N", default_value_t, help_heading = "Layers")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t,
+        // Or `-1` would be told to be an option.
+        allow_negative_numbers = true,
+        help_heading = "Layers"
+    )]
     pub(crate) max_layers: Budget,
 
     /// How store paths are grouped: popularity (nixpkgs' order)

@@ -1,7 +1,8 @@
 //! How a failure is told: the error, its causes, and what to do, each on a line of its own.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use closure2img::{closure, image, output};
@@ -10,16 +11,12 @@ use closure2img::{closure, image, output};
 #[derive(Debug)]
 pub(crate) struct Usage {
     text: String,
-    hint: Option<String>,
+    hint: String,
 }
 
 impl Usage {
-    pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), hint: None }
-    }
-
-    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
+    pub(crate) fn new(text: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { text: text.into(), hint: hint.into() }
     }
 }
 
@@ -31,11 +28,23 @@ impl fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
+/// A graph file that is well-formed and of no use: there is nothing to plan or to pack.
+#[derive(Debug)]
+pub(crate) struct Nothing(pub(crate) PathBuf);
+
+impl fmt::Display for Nothing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` has no store paths, expected at least one", self.0.display())
+    }
+}
+
+impl std::error::Error for Nothing {}
+
 /// Tells of `error` on stderr; the exit code says whose fault it was.
 pub(crate) fn fail(error: &anyhow::Error) -> ExitCode {
     // Whoever reads our output, such as `head`, has had enough.
     let broken_pipe = |cause: &(dyn std::error::Error + 'static)| {
-        cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+        cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe)
     };
     if error.chain().any(broken_pipe)
         && !error.chain().any(<dyn std::error::Error>::is::<registry::Error>)
@@ -53,11 +62,11 @@ pub(crate) fn fail(error: &anyhow::Error) -> ExitCode {
 
 fn tell(error: &anyhow::Error) -> io::Result<()> {
     let mut err = io::stderr().lock();
-    let mut last = error.to_string();
+    let mut last = plain(&error.to_string());
     writeln!(err, "error: {last}")?;
     for cause in error.chain().skip(1) {
         // A transparent error says what its source says.
-        let text = cause.to_string();
+        let text = plain(&cause.to_string());
         if text != last {
             writeln!(err, "  caused by: {text}")?;
             last = text;
@@ -65,10 +74,27 @@ fn tell(error: &anyhow::Error) -> io::Result<()> {
     }
     let mut hints: Vec<String> = error.chain().flat_map(hints).collect();
     hints.dedup();
+    if hints.is_empty() {
+        hints.extend(error.chain().find_map(hint_of_system).map(Into::into));
+    }
     if !hints.is_empty() {
         writeln!(err)?;
     }
-    hints.iter().try_for_each(|hint| writeln!(err, "hint: {hint}"))
+    hints.iter().try_for_each(|hint| writeln!(err, "hint: {}", plain(hint)))
+}
+
+/// One line without control characters: names from files and archives may hold any, and none of them
+/// shall steer a terminal or pass for a line of ours.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() {
+            plain.extend(letter.escape_default());
+        } else {
+            plain.push(letter);
+        }
+    }
+    plain
 }
 
 fn hints(cause: &(dyn std::error::Error + 'static)) -> Vec<String> {
@@ -85,10 +111,52 @@ fn hints(cause: &(dyn std::error::Error + 'static)) -> Vec<String> {
             "if `{host}` has a certificate of your own authority, give its PEM file with `--ca FILE` or SSL_CERT_FILE"
         )]
     } else if let Some(error) = cause.downcast_ref::<registry::Error>() {
-        error.hint().into_iter().collect()
+        vec![hint_of_registry(error)]
     } else if let Some(error) = cause.downcast_ref::<Usage>() {
-        error.hint.iter().cloned().collect()
+        vec![error.hint.clone()]
+    } else if cause.is::<Nothing>() {
+        vec!["write it with `nix path-info --json -r ROOT`, naming at least one ROOT".into()]
     } else {
         Vec::new()
     }
+}
+
+/// The registry's own advice, else what the flags of this program and a second try can do.
+fn hint_of_registry(error: &registry::Error) -> String {
+    use registry::Error;
+    match (error, error.hint()) {
+        (Error::Certificate { host, .. }, _) => format!(
+            "if `{host}` has a certificate of your own authority, name that authority's PEM file with `--ca FILE`"
+        ),
+        (_, Some(hint)) => hint,
+        (Error::ReadCertificate { .. } | Error::InvalidCertificate { .. }, _) => {
+            "give `--ca` a readable file with `-----BEGIN CERTIFICATE-----` in it".into()
+        }
+        (
+            Error::Connection { host, .. }
+            | Error::Interrupted { host, .. }
+            | Error::Stalled { host, .. },
+            _,
+        ) => format!(
+            "try again: what `{host}` has already is not sent again; if it goes on, ask who runs it"
+        ),
+        (Error::Refused { host, .. }, _) => {
+            format!("check that `{host}` takes such images, or ask who runs it")
+        }
+        _ => "check the name and the state of the registry, then try again".into(),
+    }
+}
+
+/// For failures that only the system has words for: what its kinds of errors mean to a user.
+fn hint_of_system(cause: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    Some(match cause.downcast_ref::<io::Error>()?.kind() {
+        ErrorKind::NotFound => "check the name: relative names start at the current directory",
+        ErrorKind::PermissionDenied => "run as a user who may do that, or change its mode",
+        ErrorKind::IsADirectory => "name a file",
+        ErrorKind::InvalidData => "check that it is the right file: it is not UTF-8 text",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            "make room there, or write elsewhere"
+        }
+        _ => return None,
+    })
 }

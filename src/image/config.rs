@@ -50,6 +50,8 @@ pub struct RunConfig {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum ConfigError {
+    #[error("the configuration has more than {limit} bytes")]
+    TooLong { limit: usize },
     #[error("the configuration is not JSON: {0}")]
     Json(String),
     #[error("`{key}` in the configuration is {got}, expected {expected}")]
@@ -98,7 +100,12 @@ impl ConfigError {
                 let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
                 Some(format!("there are {some}{rest}"))
             }
-            _ => None,
+            Self::TooLong { .. } | Self::Json(_) | Self::Type { .. } => Some(
+                "the file is the `config` object of an image, such as `skopeo inspect --config` prints".into(),
+            ),
+            Self::KeyValue(_) | Self::Port(_) | Self::Relative { .. } => {
+                Some("write it in that form, in the file or on the command line".into())
+            }
         }
     }
 }
@@ -129,8 +136,14 @@ pub fn absolute(what: &'static str, text: &str) -> Result<String, ConfigError> {
 }
 
 impl RunConfig {
+    /// As long as registries let a whole manifest be (distribution, `MaxManifestBodySize`).
+    pub const MAX_LEN: usize = 4 << 20;
+
     /// Reads the `config` object of an image configuration, by itself or within one.
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
+        if text.len() > Self::MAX_LEN {
+            return Err(ConfigError::TooLong { limit: Self::MAX_LEN });
+        }
         let value: Value =
             serde_json::from_str(text).map_err(|e| ConfigError::Json(e.to_string()))?;
         let object = match value {

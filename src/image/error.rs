@@ -1,7 +1,7 @@
 //! What can go wrong while an image is made.
 
-use std::io;
-use std::path::PathBuf;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
 
 use super::config::ConfigError;
 use super::machine::MachineError;
@@ -55,7 +55,7 @@ impl Error {
             Self::Whiteout { .. } => {
                 Some("leave such files out of the image with `--whiteouts omit`".into())
             }
-            Self::Spool { source, .. } => room(source),
+            Self::Spool { place, source } => no_place(place, source),
             Self::Machine(error) => Some(error.hint()),
             Self::Config(error) => error.hint(),
             Self::RootFiles(error) => error.hint(),
@@ -68,7 +68,23 @@ impl Error {
 pub(crate) fn room(error: &io::Error) -> Option<String> {
     matches!(
         error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
     )
     .then(|| "make room there, or let TMPDIR or `-o` point to a file system with more".into())
+}
+
+/// A hint for when nothing can be written in `dir`.
+pub(crate) fn no_place(dir: &Path, error: &io::Error) -> Option<String> {
+    let there = dir.exists();
+    let dir = dir.display();
+    match error.kind() {
+        ErrorKind::NotFound if !there => {
+            Some(format!("create the directory first: `mkdir -p {dir}`"))
+        }
+        ErrorKind::NotADirectory => Some(format!("name a directory: `{dir}` is none")),
+        ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            Some(format!("write elsewhere, or run as a user who may write to `{dir}`"))
+        }
+        _ => room(error),
+    }
 }

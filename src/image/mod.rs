@@ -37,7 +37,7 @@ pub use compress::{Compression, UnknownCompression};
 pub use config::RunConfig;
 pub use destination::Destination;
 pub use error::Error;
-pub(crate) use error::room;
+pub(crate) use error::{no_place, room};
 pub use layer::{Layer, LayerOptions, Layers, Storage, build};
 pub use machine::{Machine, MachineError, Machines, UnknownMachine};
 pub use manifest::{Description, Dialect, Image};

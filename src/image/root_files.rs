@@ -42,7 +42,7 @@ impl RootFilesError {
                 Some(format!("make the user: `--user {name}:1000:1000`, or use a number"))
             }
             Self::NoSuchGroup(_) => Some("use a number, or leave the group out".into()),
-            Self::User(_) => None,
+            Self::User(_) => Some("write it as one of these, such as `1000:1000`".into()),
         }
     }
 }

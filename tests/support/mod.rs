@@ -23,7 +23,9 @@ pub mod peer;
 
 pub mod containerd;
 pub mod copy;
+pub mod demo;
 pub mod dockerd;
+pub mod fake_http;
 pub mod handmade;
 pub mod image;
 pub mod lock;
