@@ -149,6 +149,10 @@ fn programs_are_looked_up_in_the_roots() {
         1,
         &["bin/three", "bin/one", "bin/two"],
     );
+    // A slip in a root must not run something else.
+    let mut slip = binary();
+    slip.arg("oci").arg(format!("{}/bin/tol", ScanStore::path("tool-1.0")));
+    refuses(slip.arg("--store").arg(store.dir()), 1, &["bin/tol` does not exist"]);
     // It is in the store, and would not be in the image.
     let stranger = format!("{}/bin/stranger", ScanStore::path("stranger"));
     refuses(oci(&store, &["base"]).args(["--exec", &stranger]), 1, &[&stranger]);

@@ -66,6 +66,8 @@ pub enum ConfigError {
     Relative { what: &'static str, got: String },
     #[error("no root has a program `{wanted}`")]
     NoProgram { wanted: String, there: Vec<String> },
+    #[error("`{name}` does not exist, though its store path does")]
+    NoFile { name: String },
 }
 
 const KNOWN: [&str; 9] = [
@@ -99,6 +101,9 @@ impl ConfigError {
                 let some = there[..there.len() - more].join(", ");
                 let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
                 Some(format!("there are {some}{rest}"))
+            }
+            Self::NoFile { .. } => {
+                Some("give the store path itself, or a file that is in it".into())
             }
             Self::TooLong { .. } | Self::Json(_) | Self::Type { .. } => Some(
                 "the file is the `config` object of an image, such as `skopeo inspect --config` prints".into(),

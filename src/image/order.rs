@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use layering::{Plan, StorePath};
 
 use super::Error;
-use super::config::RunConfig;
+use super::config::{ConfigError, RunConfig};
 use super::defaults::{self, ImageRoot};
 use super::layer::Layers;
 use super::machine::Machine;
@@ -76,6 +76,15 @@ impl Order {
     /// How a container is run: what was said, then what can be guessed.
     pub fn run_config(&self) -> Result<RunConfig, Error> {
         let (view, roots) = (self.view(), self.roots());
+        for (root, known) in roots.iter().zip(&self.closure.roots) {
+            let Some(inner) = &root.inner else { continue };
+            let name = format!("{}/{inner}", root.name);
+            let real = self.closure.store.real_path(&known.path).join(inner);
+            // A link within a chroot store means the chroot, one out of the store means the host.
+            if view.real(&name).is_none() && real.symlink_metadata().is_err() {
+                return Err(ConfigError::NoFile { name }.into());
+            }
+        }
         let mut run = self.run.clone();
         match &self.program {
             Program::Named(wanted) => {
