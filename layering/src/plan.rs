@@ -33,7 +33,7 @@ impl fmt::Display for Strategy {
 
 /// A strategy that there is not.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no strategy is called `{0}`")]
+#[error("no strategy is called `{0}`; there are {known}", known = Strategy::ALL.map(Strategy::name).join(", "))]
 pub struct UnknownStrategy(String);
 
 impl FromStr for Strategy {

@@ -253,8 +253,13 @@ impl Client {
         self.transport.send(&request, None)
     }
 
-    /// Finds out how the registry is spoken to. Plain http is tried, without credentials, on this machine only.
+    /// How the registry is spoken to. Those who wait between tries do not hold up those who ask meanwhile.
     fn base(&self) -> Result<Url, Error> {
+        self.retry.run(|| self.find_base())
+    }
+
+    /// Finds out how the registry is spoken to. Plain http is tried, without credentials, on this machine only.
+    fn find_base(&self) -> Result<Url, Error> {
         let mut known = lock(&self.base);
         if let Some(base) = &*known {
             return Ok(base.clone());
@@ -271,12 +276,12 @@ impl Client {
         let mut base = parse("https")?;
         if is_loopback(&host) {
             let plain = parse("http")?;
-            let speaks_http = self.retry.run(|| match self.probe(plain.clone()) {
-                Ok(response) => Ok(response.status() != BAD_REQUEST),
+            let speaks_http = match self.probe(plain.clone()) {
+                Ok(response) => response.status() != BAD_REQUEST,
                 // Somebody is there and does not understand.
-                Err(Error::Connection { ref source, .. }) if !source.is_connect() => Ok(false),
-                Err(error) => Err(error),
-            })?;
+                Err(Error::Connection { ref source, .. }) if !source.is_connect() => false,
+                Err(error) => return Err(error),
+            };
             if speaks_http {
                 base = plain;
             }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
+use std::fs::File;
+use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -161,9 +163,18 @@ fn file_paths(file: &Path, store: &Store, roots: &[Root]) -> Result<Vec<PathInfo
 }
 
 /// `fallback` is the store of paths that are written without one.
+/// A closure of 50,000 paths has 50 MB.
+const MAX_GRAPH: u64 = 512 << 20;
+
 fn read(file: &Path, fallback: &StoreDir) -> Result<GraphFile, Error> {
-    let bytes =
-        std::fs::read(file).map_err(|source| Error::ReadGraph { file: file.into(), source })?;
+    let mut bytes = Vec::new();
+    File::open(file)
+        .and_then(|open| open.take(MAX_GRAPH + 1).read_to_end(&mut bytes))
+        .and_then(|count| match count as u64 > MAX_GRAPH {
+            true => Err(io::ErrorKind::FileTooLarge.into()),
+            false => Ok(()),
+        })
+        .map_err(|source| Error::ReadGraph { file: file.into(), source })?;
     Ok(graph_file::parse(&bytes, &file.display().to_string(), fallback)?)
 }
 

@@ -32,6 +32,8 @@ pub struct Root {
 pub enum RootError {
     #[error("`{}` does not exist{}", typed.display(), via(typed, missing))]
     Missing { typed: PathBuf, missing: PathBuf },
+    #[error("`{}` is the store itself, expected a path in it", typed.display())]
+    StoreItself { typed: PathBuf, store: StoreDir },
     #[error("`{}` is not in the store `{store}`{}", typed.display(), via(typed, resolved))]
     Outside { typed: PathBuf, resolved: PathBuf, store: StoreDir },
     #[error("`{}` is in the store directory, but is no store path", typed.display())]
@@ -47,7 +49,7 @@ pub enum RootError {
 /// Where a chain of links ended, unless no link was followed.
 fn via(typed: &Path, end: &Path) -> String {
     match std::path::absolute(typed) {
-        Ok(absolute) if absolute.starts_with(end) => String::new(),
+        Ok(absolute) if absolute.starts_with(end) && end != Path::new("/") => String::new(),
         _ => format!(": it leads to `{}`", end.display()),
     }
 }
@@ -58,6 +60,9 @@ impl RootError {
         match self {
             Self::Missing { .. } => {
                 vec!["build it first, for example with `nix-build`, or give a store path".into()]
+            }
+            Self::StoreItself { store, .. } => {
+                vec![format!("give one of its paths: `{store}/<hash>-<name>`")]
             }
             Self::Outside { store, .. } => vec![
                 format!("give a path in `{store}`, or a link to one such as `./result`"),
@@ -70,7 +75,8 @@ impl RootError {
                     typed.display()
                 )]
             }
-            Self::TooManyLinks { .. } | Self::Io { .. } => Vec::new(),
+            Self::TooManyLinks { .. } => vec!["a link leads back to itself: make it again".into()],
+            Self::Io { .. } => Vec::new(),
         }
     }
 }
@@ -122,6 +128,12 @@ impl<'a> Walk<'a> {
                 return Ok(root);
             }
             let Some(name) = self.ahead.pop_front() else {
+                if self.store_dirs.contains(&self.here) {
+                    return Err(RootError::StoreItself {
+                        typed: self.typed.into(),
+                        store: self.store.dir().clone(),
+                    });
+                }
                 return Err(RootError::Outside {
                     typed: self.typed.into(),
                     resolved: self.here,
@@ -308,10 +320,7 @@ mod tests {
         let fail = |path: PathBuf| Root::resolve(&store, &path).unwrap_err();
         assert!(matches!(fail(at("loop-a")), RootError::TooManyLinks { .. }));
         assert!(matches!(fail(at("slash")), RootError::Outside { .. }));
-        assert!(matches!(
-            fail("/nix/store".into()),
-            RootError::Outside { .. } | RootError::Missing { .. }
-        ));
+        assert!(matches!(fail(at("root/nix/store")), RootError::StoreItself { .. }));
         assert!(matches!(fail("/nix/store/.links".into()), RootError::NotAPath { .. }));
         assert!(matches!(
             fail(format!("/nix/store/{BASE}.drv").into()),

@@ -6,6 +6,7 @@
 //! `local-fs-store.hh` and `globals.cc`.
 
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use layering::{StoreDir, StoreDirError, StorePath};
@@ -40,6 +41,8 @@ pub struct Location {
 pub enum StoreError {
     #[error("`{}` has neither a `nix/store` nor a `gnu/store`", chroot.display())]
     EmptyChroot { chroot: PathBuf },
+    #[error("failed to look at `{}`", dir.display())]
+    Unreadable { dir: PathBuf, source: io::Error },
     #[error("`NIX_STORE_DIR` is wrong")]
     Environment(#[source] StoreDirError),
     #[error("`NIX_STORE_DIR` is not UTF-8: `{}`", .0.display())]
@@ -50,6 +53,7 @@ impl StoreError {
     /// What the user can do about it.
     pub fn hints(&self) -> Vec<String> {
         match self {
+            Self::Unreadable { .. } => vec!["run as a user who may enter the store".into()],
             Self::EmptyChroot { chroot } => vec![
                 format!("fill it with `nix copy --to 'local?root={}' …`", chroot.display()),
                 "if its paths have another store directory, name it with `--store-dir`".into(),
@@ -102,8 +106,14 @@ impl Store {
             Location { chroot: Some(chroot), .. } => KNOWN
                 .iter()
                 .map(|dir| Self::chroot(chroot, known(dir)))
-                .find(|store| store.real_dir.is_dir())
-                .ok_or_else(|| StoreError::EmptyChroot { chroot: chroot.clone() }),
+                .find_map(|store| match store.real_dir.metadata() {
+                    Ok(meta) if meta.is_dir() => Some(Ok(store)),
+                    Err(source) if source.kind() == io::ErrorKind::PermissionDenied => {
+                        Some(Err(StoreError::Unreadable { dir: store.real_dir, source }))
+                    }
+                    _ => None,
+                })
+                .unwrap_or_else(|| Err(StoreError::EmptyChroot { chroot: chroot.clone() })),
             Location { nix_store_dir: Some(dir), .. } => {
                 let text = dir.to_str().ok_or_else(|| StoreError::NotText(dir.clone()))?;
                 let mut store =

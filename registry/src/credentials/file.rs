@@ -63,6 +63,10 @@ impl File {
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self::default());
         }
+        // Serde would take a list for an object without fields.
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err("it is not a JSON object".to_owned());
+        }
         let parsed = if ancient {
             serde_json::from_slice(bytes).map(|auths| Self { auths, ..Self::default() })
         } else {
