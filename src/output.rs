@@ -46,6 +46,9 @@ impl OutputError {
                 path.join("image.tar").display()
             )),
             Self::Occupied(_) => Some("name another directory, or remove that one".into()),
+            Self::Stream(source) if source.kind() == io::ErrorKind::BrokenPipe => {
+                Some("whoever read it stopped before its end: see what it says".into())
+            }
             Self::Stream(source) => crate::image::room(source),
             Self::Write { path, source } => crate::image::no_place(parent(path), source),
         }

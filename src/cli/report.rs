@@ -42,13 +42,14 @@ impl std::error::Error for Nothing {}
 
 /// Tells of `error` on stderr; the exit code says whose fault it was.
 pub(crate) fn fail(error: &anyhow::Error) -> ExitCode {
-    // Whoever reads our output, such as `head`, has had enough.
+    // Whoever reads our lists, such as `head`, has had enough. Half an image is another matter.
     let broken_pipe = |cause: &(dyn std::error::Error + 'static)| {
         cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe)
     };
-    if error.chain().any(broken_pipe)
-        && !error.chain().any(<dyn std::error::Error>::is::<registry::Error>)
-    {
+    let of_image = |cause: &(dyn std::error::Error + 'static)| {
+        cause.is::<registry::Error>() || cause.is::<output::OutputError>()
+    };
+    if error.chain().any(broken_pipe) && !error.chain().any(of_image) {
         return ExitCode::SUCCESS;
     }
     // A closed stderr is no reason to fail in another way.

@@ -1,0 +1,133 @@
+//! The flags of `closure2img oci`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use closure2img::image::root_files::User;
+use closure2img::image::{Compression, ImageName, Machine, config};
+use registry::Reference;
+
+use crate::cli::closure_args::ClosureArgs;
+use crate::cli::plan::LayerArgs;
+
+#[derive(Args, Debug)]
+pub(crate) struct OciArgs {
+    #[command(flatten)]
+    pub(super) closure: ClosureArgs,
+
+    #[command(flatten)]
+    pub(super) layers: LayerArgs,
+
+    /// Write the image to PATH: a file, a directory with --format layout, or - for stdout
+    #[arg(short, long, value_name = "PATH", help_heading = "Output")]
+    pub(super) output: Option<PathBuf>,
+
+    /// What is written
+    #[arg(long, value_name = "FORMAT", default_value = "archive", help_heading = "Output")]
+    pub(super) format: Format,
+
+    /// Push the image to a registry and print REPOSITORY@DIGEST; may be given several times
+    #[arg(long, value_name = "REF", help_heading = "Output")]
+    pub(super) push: Vec<Reference>,
+
+    /// Name of the image inside an archive [default: from the first root's name and version]
+    #[arg(long, value_name = "NAME[:TAG]", value_parser = ImageName::parse, help_heading = "Output")]
+    pub(super) tag: Option<ImageName>,
+
+    /// Print what was made as JSON
+    #[arg(long, help_heading = "Output")]
+    pub(super) json: bool,
+
+    /// Take layers from this repository of the same registry if it has them
+    #[arg(long, value_name = "REPOSITORY", help_heading = "Output")]
+    pub(super) mount_from: Option<String>,
+
+    /// Trust the certificate authorities in this PEM file, too
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub(super) ca: Vec<PathBuf>,
+
+    /// Compression of the layers: gzip[:LEVEL], zstd[:LEVEL] or none
+    #[arg(long, value_name = "HOW", default_value = "gzip", help_heading = "Layers")]
+    pub(super) compress: Compression,
+
+    /// Files called .wh.*, which a layer cannot hold: fail, or leave them out
+    #[arg(long, value_name = "WHAT", default_value = "refuse", help_heading = "Layers")]
+    pub(super) whiteouts: WhiteoutsArg,
+
+    /// Program to run; bin/x is looked up in the roots [default: the only program of a root]
+    #[arg(long, visible_alias = "entrypoint", value_name = "PROG", help_heading = "Container")]
+    pub(super) exec: Option<String>,
+
+    /// Environment variable; PATH is that of the roots unless given
+    #[arg(long, value_name = "K=V", value_parser = config::key_value, help_heading = "Container")]
+    pub(super) env: Vec<(String, String)>,
+
+    /// Directory in which the program starts
+    #[arg(long, value_name = "DIR", value_parser = |dir: &str| config::absolute("--workdir", dir), help_heading = "Container")]
+    pub(super) workdir: Option<String>,
+
+    /// User to run as: UID[:GID], NAME[:GROUP] of the image, or NAME:UID:GID to make one
+    #[arg(long, value_name = "USER", help_heading = "Container")]
+    pub(super) user: Option<User>,
+
+    /// Port that the program listens on
+    #[arg(long, value_name = "PORT[/PROTO]", value_parser = config::port, help_heading = "Container")]
+    pub(super) expose: Vec<String>,
+
+    /// Directory that holds data
+    #[arg(long, value_name = "DIR", value_parser = |dir: &str| config::absolute("--volume", dir), help_heading = "Container")]
+    pub(super) volume: Vec<String>,
+
+    /// Label of the image
+    #[arg(long, value_name = "K=V", value_parser = config::key_value, help_heading = "Container")]
+    pub(super) label: Vec<(String, String)>,
+
+    /// Annotation of the manifest
+    #[arg(long, value_name = "K=V", value_parser = config::key_value, help_heading = "Container")]
+    pub(super) annotation: Vec<(String, String)>,
+
+    /// Signal that asks the program to stop
+    #[arg(long, value_name = "SIGNAL", help_heading = "Container")]
+    pub(super) stop_signal: Option<String>,
+
+    /// Configuration as OCI and dockerTools write it (Cmd, Env, …); flags win over it
+    #[arg(long, value_name = "FILE", help_heading = "Container")]
+    pub(super) config: Option<PathBuf>,
+
+    /// Put bin, etc, lib and share of the roots at / as links
+    #[arg(long, help_heading = "Container")]
+    pub(super) link_root: bool,
+
+    /// Make /tmp
+    #[arg(long, help_heading = "Container")]
+    pub(super) tmp: bool,
+
+    /// Machine that the image is for, such as amd64 or arm64 [default: that of its programs]
+    #[arg(long, value_name = "ARCH", help_heading = "Container")]
+    pub(super) arch: Option<Machine>,
+
+    /// When the image says it was made: now, a time such as 2024-01-31T00:00:00Z, or
+    /// SOURCE_DATE_EPOCH to take it from that variable [default: 1970-01-01T00:00:01Z]
+    #[arg(long, value_name = "WHEN", help_heading = "Container")]
+    pub(super) created: Option<String>,
+
+    /// Arguments of the program (Cmd)
+    #[arg(last = true, value_name = "ARG", help_heading = "Container")]
+    pub(super) cmd: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// One tar for docker load, podman load, skopeo and containerd
+    Archive,
+    /// OCI image layout, a directory
+    Layout,
+    /// Docker's own archive and media types
+    Docker,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum WhiteoutsArg {
+    Refuse,
+    Omit,
+}
