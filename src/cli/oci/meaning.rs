@@ -106,13 +106,14 @@ impl OciArgs {
             );
             Usage::new(text, "raise it: one layer holds the files outside the store")
         })?;
-        if budget.get() + taken > DOCKER_LAYERS && closure.paths.len() + taken > DOCKER_LAYERS {
+        let plan = layering::plan(&closure.graph()?, budget, self.layers.strategy);
+        let count = plan.layers().len() + taken;
+        if count > DOCKER_LAYERS {
             let text = format!(
-                "docker loads and pulls at most {DOCKER_LAYERS} layers, and this image will have more; podman takes it"
+                "docker loads and pulls at most {DOCKER_LAYERS} layers, and this image has {count}; podman takes it"
             );
             progress.report(Event::Warning { text: &text });
         }
-        let plan = layering::plan(&closure.graph()?, budget, self.layers.strategy);
         let annotations: BTreeMap<String, String> = self.annotation.iter().cloned().collect();
         let dialect = if self.format == Format::Docker { Dialect::Docker } else { Dialect::Oci };
         Ok(Order {
