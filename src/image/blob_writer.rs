@@ -2,8 +2,8 @@
 //! pass.
 //!
 //! Hashing the tar and writing the blob must go in order and stay with the thread that reads; only
-//! compression, the slow part, is handed to a pool. A window bounds how far reading runs ahead, and
-//! with it the memory.
+//! compression, the slow part, is handed to a pool, which bounds how far reading runs ahead and with
+//! it the memory.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -13,7 +13,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::Error;
 use super::compress::{Compression, Framing, Piece};
-use super::pool::{Done, Job, Pool};
+use super::hasher::Hasher;
+use super::pool::{Done, Job, Pool, UnderWay};
 use super::spool::{Room, Spooled};
 
 /// A blob at rest and what its layer is known by.
@@ -28,14 +29,13 @@ pub(crate) struct Blob {
 /// Takes the blocks of one tar stream.
 pub(crate) struct BlobWriter<'a> {
     compression: Compression,
-    pool: &'a Pool,
     room: Room,
-    diff: Sha256,
+    diff: Hasher,
     digest: Sha256,
     framing: Framing,
     size: u64,
-    /// Blocks handed to the pool, and those of them already written.
-    sent: usize,
+    under_way: UnderWay<'a>,
+    /// How many blocks have been written, which is the index of the next.
     written: usize,
     early: BTreeMap<usize, Piece>,
     results: (Sender<Done>, Receiver<Done>),
@@ -43,17 +43,27 @@ pub(crate) struct BlobWriter<'a> {
 }
 
 impl<'a> BlobWriter<'a> {
-    pub(crate) fn new(compression: Compression, pool: &'a Pool, room: Room) -> Result<Self, Error> {
+    /// `beside` says whether a thread may be started.
+    pub(crate) fn new(
+        compression: Compression,
+        pool: &'a Pool,
+        room: Room,
+        beside: bool,
+    ) -> Result<Self, Error> {
         let framing = Framing::new(compression);
+        // Where blocks are compressed, it is that which takes the time.
+        let diff = match compression {
+            Compression::None if beside => Hasher::beside(),
+            _ => Hasher::here(),
+        };
         let mut writer = Self {
             compression,
-            pool,
             room,
-            diff: Sha256::new(),
+            diff,
             digest: Sha256::new(),
             framing,
             size: 0,
-            sent: 0,
+            under_way: UnderWay::new(pool),
             written: 0,
             early: BTreeMap::new(),
             results: mpsc::channel(),
@@ -71,38 +81,47 @@ impl<'a> BlobWriter<'a> {
         filled: usize,
         last: bool,
     ) -> Result<Vec<u8>, Error> {
-        self.diff.update(&block[..filled]);
         if self.compression == Compression::None {
             self.write(&block[..filled])?;
-            return Ok(block);
+            return self.diff.update(block, filled);
         }
+        let block = self.diff.update(block, filled)?;
         let length = block.len();
-        let reply = self.results.0.clone();
-        self.pool.submit(Job {
+        while !self.under_way.reserve() {
+            self.collect()?;
+        }
+        self.under_way.submit(Job {
             block,
             filled,
             last,
             compression: self.compression,
-            index: self.sent,
-            reply,
+            index: self.written + self.under_way.count() - 1,
+            reply: self.results.0.clone(),
         });
-        self.sent += 1;
-        let ahead = if last { 0 } else { self.pool.window() };
-        while self.sent - self.written > ahead {
+        while let Ok(done) = self.results.1.try_recv() {
+            self.take(done)?;
+        }
+        while last && self.under_way.count() > 0 {
             self.collect()?;
         }
         Ok(self.spare.pop().unwrap_or_else(|| vec![0; length]))
     }
 
-    /// Waits for one compressed block, and writes what is due.
+    /// Waits for one compressed block.
     fn collect(&mut self) -> Result<(), Error> {
         let done = self.results.1.recv().map_err(|_| Error::Stopped)?;
+        self.take(done)
+    }
+
+    /// Keeps a compressed block, and writes what is due.
+    fn take(&mut self, done: Done) -> Result<(), Error> {
         self.spare.push(done.block);
         self.early.insert(done.index, done.piece.map_err(Error::Compress)?);
         while let Some(piece) = self.early.remove(&self.written) {
             self.framing.add(&piece);
             self.write(&piece.bytes)?;
             self.written += 1;
+            self.under_way.release();
         }
         Ok(())
     }
@@ -119,7 +138,7 @@ impl<'a> BlobWriter<'a> {
     /// Closes the blob; the last block has been given.
     pub(crate) fn finish(mut self) -> Result<Blob, Error> {
         self.write(&self.framing.tail())?;
-        let diff_id = Digest::from(<[u8; 32]>::from(self.diff.finalize()));
+        let diff_id = Digest::from(self.diff.finish()?);
         let digest = match self.compression {
             Compression::None => diff_id,
             Compression::Gzip(_) | Compression::Zstd(_) => {

@@ -159,7 +159,7 @@ pub fn build(
     };
     let queue = Queue::default();
     let built = thread::scope(|scope| {
-        let pool = Pool::start(scope, &queue, compressors);
+        let pool = Pool::start(scope, &queue, compressors, readers);
         in_parallel(&order, readers, |index| {
             let room = rooms[index].clone();
             let (layer, seen) = one(&sources[index], options, &pool, room, progress)?;
@@ -213,7 +213,7 @@ fn one(
     progress: &dyn Progress,
 ) -> Result<(Arc<Layer>, Seen), Error> {
     let LayerOptions { compression, whiteouts, .. } = options;
-    let (blob, seen) = tar_stream::build(source, compression, whiteouts, pool, room, progress)?;
+    let (blob, seen) = tar_stream::build(source, options, pool, room, progress)?;
     let layer = Layer {
         paths: source.paths(),
         diff_id: blob.diff_id,

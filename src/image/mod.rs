@@ -18,6 +18,7 @@ pub mod defaults;
 mod destination;
 mod entries;
 mod error;
+mod hasher;
 mod layer;
 pub mod layout;
 mod machine;

@@ -1,9 +1,13 @@
 //! Threads that compress blocks for whichever layer has one ready, so that one huge layer keeps
 //! every core as busy as many small ones.
+//!
+//! Blocks under way are counted over all layers together: a single layer may have them all, and
+//! memory stays the same however many layers are made at a time.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Scope;
 
 use super::compress::{self, Compression, Piece};
@@ -29,18 +33,22 @@ pub(crate) struct Done {
 /// Where jobs are left. The threads end when the pool is dropped.
 pub(crate) struct Pool {
     jobs: Sender<Job>,
-    window: usize,
+    /// Blocks that may still be put under way.
+    free: Mutex<usize>,
+    freed: Condvar,
 }
 
 impl Pool {
-    /// Starts `threads` threads that live as long as `scope` and take from `queue`.
+    /// Starts `threads` threads that live as long as `scope` and take from `queue`, for `readers`
+    /// threads that fill blocks.
     pub(crate) fn start<'scope>(
         scope: &'scope Scope<'scope, '_>,
         queue: &'scope Queue,
         threads: usize,
+        readers: usize,
     ) -> Self {
         let (jobs, taken) = mpsc::channel();
-        *queue.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
+        *lock(&queue.0) = Some(taken);
         for _ in 0..threads {
             scope.spawn(|| {
                 while let Some(job) = queue.take() {
@@ -48,19 +56,67 @@ impl Pool {
                 }
             });
         }
-        // Two blocks more than threads: one being read, one being written.
-        Self { jobs, window: threads + 2 }
+        // One for each thread to work on, and two for each reader: one waiting for a thread, one
+        // waiting to be written.
+        Self { jobs, free: Mutex::new(threads + 2 * readers), freed: Condvar::new() }
     }
 
-    /// How many blocks of one layer may be under way.
-    pub(crate) fn window(&self) -> usize {
-        self.window
-    }
-
-    pub(crate) fn submit(&self, job: Job) {
-        // The threads outlive the pool, so somebody listens; if one panicked, the reply is missed
-        // and says so.
+    fn submit(&self, job: Job) {
+        // The threads outlive the pool, so somebody listens.
         let _ = self.jobs.send(job);
+    }
+}
+
+/// The blocks of one layer that are under way.
+pub(crate) struct UnderWay<'a> {
+    pool: &'a Pool,
+    count: usize,
+}
+
+impl<'a> UnderWay<'a> {
+    pub(crate) fn new(pool: &'a Pool) -> Self {
+        Self { pool, count: 0 }
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Whether one more may be put under way. A layer that has none waits for its turn; one that
+    /// has some must collect those first, or all would wait for each other.
+    pub(crate) fn reserve(&mut self) -> bool {
+        let mut free = lock(&self.pool.free);
+        while *free == 0 {
+            if self.count > 0 {
+                return false;
+            }
+            free = self.pool.freed.wait(free).unwrap_or_else(PoisonError::into_inner);
+        }
+        *free -= 1;
+        self.count += 1;
+        true
+    }
+
+    /// Puts a block under way, for which room was reserved.
+    pub(crate) fn submit(&self, job: Job) {
+        self.pool.submit(job);
+    }
+
+    /// One of them is written.
+    pub(crate) fn release(&mut self) {
+        self.count -= 1;
+        *lock(&self.pool.free) += 1;
+        self.pool.freed.notify_one();
+    }
+}
+
+/// A layer that fails must not keep others waiting.
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        while self.count > 0 {
+            self.release();
+        }
     }
 }
 
@@ -70,12 +126,20 @@ pub(crate) struct Queue(Mutex<Option<Receiver<Job>>>);
 
 impl Queue {
     fn take(&self) -> Option<Job> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.recv().ok()
+        lock(&self.0).as_ref()?.recv().ok()
     }
 }
 
 fn run(job: Job) {
-    let piece = compress::block(job.compression, &job.block[..job.filled], job.last);
-    // Nobody waits for it when its layer has failed meanwhile.
-    let _ = job.reply.send(Done { index: job.index, block: job.block, piece });
+    let Job { block, filled, last, compression, index, reply } = job;
+    // Whoever waits for the block must hear of it, whatever happens.
+    let compressed = AssertUnwindSafe(|| compress::block(compression, &block[..filled], last));
+    let piece = catch_unwind(compressed)
+        .unwrap_or_else(|_| Err(io::Error::other("the compressor panicked")));
+    // Nobody waits when the layer has failed meanwhile.
+    let _ = reply.send(Done { index, block, piece });
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

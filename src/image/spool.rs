@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Error;
+use crate::output::begin_writeback;
 
 /// A directory on whose file system unnamed files are made.
 #[derive(Clone, Debug)]
@@ -57,7 +58,12 @@ impl Room {
         }
         self.file
             .write_all_at(bytes, self.offset + at)
-            .map_err(|source| Error::Spool { place: self.place.clone(), source })
+            .map_err(|source| Error::Spool { place: self.place.clone(), source })?;
+        // What only waits to be copied need never reach the disk.
+        if self.size.is_some() {
+            begin_writeback(&self.file, self.offset + at, bytes.len() as u64);
+        }
+        Ok(())
     }
 
     /// The blob at rest, all `size` bytes of it.

@@ -1,34 +1,33 @@
 //! A layer's source as a tar stream, cut into blocks.
 
 use super::blob_writer::{Blob, BlobWriter};
-use super::compress::Compression;
 use super::entries::{self, Seen, Sink, file_mode};
+use super::layer::LayerOptions;
 use super::machine::{Machine, Machines};
 use super::pool::Pool;
 use super::source::Source;
 use super::spool::Room;
-use super::{Error, Whiteouts, tar};
+use super::{Error, tar};
 use crate::progress::{Event, Progress};
 use crate::tree::{Content, Nar, RegularFile};
 
 /// Makes the blob of a layer.
 pub(crate) fn build(
     source: &Source,
-    compression: Compression,
-    whiteouts: Whiteouts,
+    options: LayerOptions,
     pool: &Pool,
     room: Room,
     progress: &dyn Progress,
 ) -> Result<(Blob, Seen), Error> {
     let mut stream = Stream {
-        writer: BlobWriter::new(compression, pool, room)?,
-        buffer: vec![0; compression.block_size()],
+        writer: BlobWriter::new(options.compression, pool, room, options.threads.get() > 1)?,
+        buffer: vec![0; options.compression.block_size()],
         filled: 0,
         header: Vec::new(),
         machines: Machines::default(),
         progress,
     };
-    let seen = entries::pack(source, whiteouts, &mut stream)?;
+    let seen = entries::pack(source, options.whiteouts, &mut stream)?;
     let (blob, machines) = stream.finish()?;
     Ok((blob, Seen { machines, ..seen }))
 }

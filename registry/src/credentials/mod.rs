@@ -10,6 +10,7 @@ mod file;
 mod helper;
 mod keys;
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
@@ -37,8 +38,9 @@ pub enum Credential {
 pub struct Environment {
     /// `REGISTRY_AUTH_FILE`: the only file to look at.
     pub auth_file: Option<PathBuf>,
-    /// `XDG_RUNTIME_DIR`.
-    pub runtime_dir: Option<PathBuf>,
+    /// Where `podman login` and `skopeo login` write: `containers/auth.json` in `XDG_RUNTIME_DIR`, or without that
+    /// variable, as in most CI, `/run/containers/<user id>/auth.json`.
+    pub podman_auth: Option<PathBuf>,
     /// `XDG_CONFIG_HOME`; without it, `.config` in the home directory.
     pub config_home: Option<PathBuf>,
     /// `DOCKER_CONFIG`: the folder of `config.json`; without it, `.docker` in the home directory.
@@ -100,7 +102,9 @@ impl Environment {
         let path = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         Self {
             auth_file: path("REGISTRY_AUTH_FILE"),
-            runtime_dir: path("XDG_RUNTIME_DIR"),
+            podman_auth: path("XDG_RUNTIME_DIR")
+                .map(|folder| folder.join("containers/auth.json"))
+                .or_else(podman_default),
             config_home: path("XDG_CONFIG_HOME"),
             docker_config: path("DOCKER_CONFIG"),
             home: path("HOME"),
@@ -161,7 +165,7 @@ impl Environment {
         let config_home = self.config_home.clone().or_else(|| below_home(".config"));
         let docker = self.docker_config.clone().or_else(|| below_home(".docker"));
         [
-            self.runtime_dir.as_ref().map(|folder| folder.join("containers/auth.json")),
+            self.podman_auth.clone(),
             config_home.map(|folder| folder.join("containers/auth.json")),
             docker.map(|folder| folder.join("config.json")),
             below_home(".dockercfg"),
@@ -170,6 +174,13 @@ impl Environment {
         .flatten()
         .collect()
     }
+}
+
+/// As containers/image has it: `/run/containers/<user id>/auth.json`.
+fn podman_default() -> Option<PathBuf> {
+    // The process owns its entry in /proc, which spares a system call that std does not have.
+    let user = fs::metadata("/proc/self").ok()?.uid();
+    Some(PathBuf::from(format!("/run/containers/{user}/auth.json")))
 }
 
 fn read(path: &Path) -> Result<Option<File>, CredentialsError> {
@@ -212,7 +223,7 @@ mod tests {
         let run = folder.path().join("run");
         let mut environment = Environment {
             home: Some(home.clone()),
-            runtime_dir: Some(run.clone()),
+            podman_auth: Some(run.join("containers/auth.json")),
             ..Environment::default()
         };
         assert_eq!(user(&environment), None);
