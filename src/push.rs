@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 
-use registry::{Client, Placed};
+use registry::{Client, Placed, Reference};
 
 use crate::image::{Image, Layer};
 use crate::progress::{Event, Progress};
@@ -13,8 +13,10 @@ use crate::progress::{Event, Progress};
 /// and few enough that each gets its share of the line.
 const CONNECTIONS: usize = 8;
 
-/// A repository to push to.
+/// A repository to push to, under one tag or several.
 pub struct Target {
+    /// The tags, as the user gave them.
+    pub references: Vec<Reference>,
     /// Talks to it.
     pub client: Client,
     /// A repository of the same registry that may have the layers already.
@@ -68,15 +70,15 @@ pub fn layers_while<T, E: From<registry::Error>>(
     }
 }
 
-/// Completes a push whose layers are in place: configuration, then manifest under the tag. Returns
-/// `REPOSITORY@DIGEST`.
+/// Completes a push whose layers are in place: configuration, then manifest under the tag of
+/// `reference`, one of the target's. Returns `REPOSITORY@DIGEST`.
 pub fn finish(
     target: &Target,
+    reference: &Reference,
     image: &Image,
     progress: &dyn Progress,
 ) -> Result<String, registry::Error> {
     send(target, &image.config, progress)?;
-    let reference = target.client.reference();
     let media_type = image.dialect.manifest();
     let digest =
         target.client.put_manifest(&reference.target(), media_type, image.manifest.bytes())?;

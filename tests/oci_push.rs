@@ -127,6 +127,20 @@ fn a_second_push_uploads_nothing() {
 }
 
 #[test]
+fn what_two_tags_have_in_common_is_sent_once() {
+    peer!("docker-registry", "nix-build", "skopeo");
+    let registry = DockerRegistry::plain();
+    let app = registry.reference("app");
+    let mut both = push(&format!("{app}:1"));
+    let both = Outcome::of(both.args(["--push", &format!("{app}:2")])).success();
+    let lines: Vec<&str> = both.text().lines().collect();
+    assert_eq!((lines.len(), lines[0]), (2, lines[1]));
+    assert_eq!(digest_of(&format!("{app}:1")), digest_of(&format!("{app}:2")));
+    // Three layers and a configuration.
+    assert_eq!(uploads(&registry.log(), "PUT"), 4);
+}
+
+#[test]
 fn layers_are_mounted_from_another_repository() {
     peer!("docker-registry", "nix-build", "skopeo");
     let registry = DockerRegistry::plain();

@@ -44,7 +44,9 @@ fn blob(dir: &Path, descriptor: &Value) -> Result<FileBlob, Box<dyn Error>> {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let [dir, reference] = &words[..] else { return Err("usage: push_layout DIR REFERENCE".into()) };
+    let [dir, reference] = &words[..] else {
+        return Err("usage: push_layout DIR REFERENCE".into());
+    };
     let dir = Path::new(dir);
     let reference: Reference = reference.parse()?;
 

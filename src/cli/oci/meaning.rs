@@ -65,13 +65,21 @@ impl OciArgs {
     /// The repositories to push to. Nothing is sent yet.
     pub(super) fn targets(&self) -> anyhow::Result<Vec<Target>> {
         let authorities: Vec<Authority> = self.ca.iter().cloned().map(Authority::File).collect();
-        let target = |reference: &Reference| -> anyhow::Result<Target> {
+        // What several tags of a repository have in common is sent once.
+        let mut repositories: Vec<Vec<Reference>> = Vec::new();
+        for reference in &self.push {
+            match repositories.iter_mut().find(|tags| tags[0].name() == reference.name()) {
+                Some(tags) => tags.push(reference.clone()),
+                None => repositories.push(vec![reference.clone()]),
+            }
+        }
+        let target = |references: Vec<Reference>| -> anyhow::Result<Target> {
             let options =
                 ClientOptions { authorities: authorities.clone(), ..ClientOptions::default() };
-            let client = Client::new(reference.clone(), options)?;
-            Ok(Target { client, mount_from: self.mount_from.clone() })
+            let client = Client::new(references[0].clone(), options)?;
+            Ok(Target { references, client, mount_from: self.mount_from.clone() })
         };
-        self.push.iter().map(target).collect()
+        repositories.into_iter().map(target).collect()
     }
 
     /// What the image is to be, from flags, files and closure.

@@ -50,9 +50,11 @@ pub(crate) fn run(args: &OciArgs) -> anyhow::Result<()> {
     made.tell_written(progress);
     let mut pushed = Vec::new();
     for target in &targets {
-        // Told one by one: should the next fail, this one is there all the same.
-        pushed.push(push::finish(target, &image, progress)?);
-        made.tell_pushed(&pushed, progress)?;
+        for reference in &target.references {
+            // Told one by one: should the next fail, this one is there all the same.
+            pushed.push(push::finish(target, reference, &image, progress)?);
+            made.tell_pushed(&pushed, progress)?;
+        }
     }
     made.tell_all(&pushed)
 }
