@@ -243,13 +243,7 @@ impl Client {
     fn probe(&self, mut base: Url) -> Result<Response, Error> {
         base.set_path("/v2/");
         let action = format!("reach `{}`", self.host());
-        let request = Request {
-            action: &action,
-            method: Method::GET,
-            url: base,
-            accept: None,
-            payload: Payload::Absent,
-        };
+        let request = Request::bare(&action, Method::GET, base);
         self.transport.send(&request, None)
     }
 

@@ -80,13 +80,7 @@ impl Client {
         let action = format!("get the manifest `{name}`");
         let accept = TYPES.join(", ");
         let url = self.url(&format!("manifests/{target}"))?;
-        let request = Request {
-            action: &action,
-            method: Method::GET,
-            url,
-            accept: Some(&accept),
-            payload: Payload::Absent,
-        };
+        let request = Request { accept: Some(&accept), ..Request::bare(&action, Method::GET, url) };
         self.retry.run(|| {
             let response = self.call(&request, &Access::Pull, &[200, 404])?;
             if response.status() == 404 {
@@ -116,13 +110,7 @@ impl Client {
     pub fn get_blob(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>, Error> {
         let action = format!("get `{digest}`");
         let url = self.url(&format!("blobs/{digest}"))?;
-        let request = Request {
-            action: &action,
-            method: Method::GET,
-            url,
-            accept: None,
-            payload: Payload::Absent,
-        };
+        let request = Request::bare(&action, Method::GET, url);
         self.retry.run(|| {
             let response = self.call(&request, &Access::Pull, &[200, 404])?;
             if response.status() == 404 {

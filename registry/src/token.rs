@@ -105,13 +105,7 @@ pub(crate) fn request(
             Some(Credential::Basic { username, password }) => Some(basic(username, password)),
             _ => None,
         };
-        let request = Request {
-            action: &action,
-            method: Method::GET,
-            url,
-            accept: None,
-            payload: Payload::Absent,
-        };
+        let request = Request::bare(&action, Method::GET, url);
         transport.send(&request, authorization.as_ref())?
     };
     if response.status() != 200 {

@@ -59,6 +59,13 @@ pub(crate) struct Request<'a> {
     pub(crate) payload: Payload<'a>,
 }
 
+impl<'a> Request<'a> {
+    /// A request without a body: GET, HEAD.
+    pub(crate) fn bare(action: &'a str, method: Method, url: Url) -> Self {
+        Self { action, method, url, accept: None, payload: Payload::Absent }
+    }
+}
+
 pub(crate) struct Transport {
     client: Client,
     runtime: Runtime,

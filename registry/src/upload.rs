@@ -48,13 +48,7 @@ impl Client {
     pub fn exists(&self, digest: &Digest, size: u64) -> Result<bool, Error> {
         let action = format!("look for `{digest}`");
         let url = self.url(&format!("blobs/{digest}"))?;
-        let request = Request {
-            action: &action,
-            method: Method::HEAD,
-            url,
-            accept: None,
-            payload: Payload::Absent,
-        };
+        let request = Request::bare(&action, Method::HEAD, url);
         let response = self
             .retry
             .run(|| self.call(&request, &Access::Push, &[200, 404]))

@@ -107,10 +107,6 @@ fn hints(cause: &(dyn std::error::Error + 'static)) -> Vec<String> {
         error.hint().into_iter().collect()
     } else if let Some(error) = cause.downcast_ref::<output::OutputError>() {
         error.hint().into_iter().collect()
-    } else if let Some(registry::Error::Certificate { host, .. }) = cause.downcast_ref() {
-        vec![format!(
-            "if `{host}` has a certificate of your own authority, give its PEM file with `--ca FILE` or SSL_CERT_FILE"
-        )]
     } else if let Some(error) = cause.downcast_ref::<registry::Error>() {
         vec![hint_of_registry(error)]
     } else if let Some(error) = cause.downcast_ref::<Usage>() {
@@ -127,7 +123,7 @@ fn hint_of_registry(error: &registry::Error) -> String {
     use registry::Error;
     match (error, error.hint()) {
         (Error::Certificate { host, .. }, _) => format!(
-            "if `{host}` has a certificate of your own authority, name that authority's PEM file with `--ca FILE`"
+            "if `{host}` has a certificate of your own authority, give its PEM file with `--ca FILE` or SSL_CERT_FILE"
         ),
         (_, Some(hint)) => hint,
         (Error::ReadCertificate { .. } | Error::InvalidCertificate { .. }, _) => {

@@ -162,10 +162,10 @@ fn file_paths(file: &Path, store: &Store, roots: &[Root]) -> Result<Vec<PathInfo
     Ok(paths)
 }
 
-/// `fallback` is the store of paths that are written without one.
 /// A closure of 50,000 paths has 50 MB.
 const MAX_GRAPH: u64 = 512 << 20;
 
+/// `fallback` is the store of paths that are written without one.
 fn read(file: &Path, fallback: &StoreDir) -> Result<GraphFile, Error> {
     let mut bytes = Vec::new();
     File::open(file)

@@ -168,7 +168,7 @@ fn docker<'a>(image: &'a Image, name: Option<&ImageName>) -> Vec<(String, Conten
 pub fn storage<'a>(dialect: Dialect, file: &'a AtomicFile, spool: &'a Spool) -> Storage<'a> {
     // Only the length of a name matters, and all digests have the same.
     let (start, header): (u64, fn(u64) -> u64) = match dialect {
-        Dialect::Oci => (BLOBS.map(|_| tar::BLOCK as u64).iter().sum(), |size| {
+        Dialect::Oci => ((BLOBS.len() * tar::BLOCK) as u64, |size| {
             header_length(&blob_name(&Digest::of(b"")), size)
         }),
         Dialect::Docker => {

@@ -34,7 +34,7 @@ pub struct Layer {
     pub size: u64,
     /// How the blob is compressed.
     pub compression: Compression,
-    /// What its tar was made from ([`Source::key`]).
+    /// What its tar was made from, hashed: paths, their NAR hashes and the version of the recipe.
     pub key: Option<Digest>,
     content: Spooled,
 }

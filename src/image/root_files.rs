@@ -51,7 +51,6 @@ impl FromStr for User {
     type Err = RootFilesError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let fault = || RootFilesError::User(text.into());
         let is_name = |part: &str| {
             let mut bytes = part.bytes();
             part.len() <= 32
@@ -59,24 +58,18 @@ impl FromStr for User {
                 && bytes.all(|b| b.is_ascii_alphanumeric() || b"_-.$".contains(&b))
         };
         let parts: Vec<&str> = text.split(':').collect();
-        let number = |part: &str| part.parse::<u32>().ok();
-        match parts[..] {
-            [uid] if number(uid).is_some() => {
-                Ok(Self::Numeric { uid: number(uid).ok_or_else(fault)?, gid: None })
+        let numbers: Vec<Option<u32>> = parts.iter().map(|part| part.parse().ok()).collect();
+        match (&parts[..], &numbers[..]) {
+            (_, &[Some(uid)]) => Ok(Self::Numeric { uid, gid: None }),
+            (_, &[Some(uid), Some(gid)]) => Ok(Self::Numeric { uid, gid: Some(gid) }),
+            ([name], _) if is_name(name) => Ok(Self::Named { name: (*name).into(), group: None }),
+            ([name, group], [_, gid]) if is_name(name) && (is_name(group) || gid.is_some()) => {
+                Ok(Self::Named { name: (*name).into(), group: Some((*group).into()) })
             }
-            [uid, gid] if number(uid).is_some() => Ok(Self::Numeric {
-                uid: number(uid).ok_or_else(fault)?,
-                gid: Some(number(gid).ok_or_else(fault)?),
-            }),
-            [name] if is_name(name) => Ok(Self::Named { name: name.into(), group: None }),
-            [name, group] if is_name(name) && (is_name(group) || number(group).is_some()) => {
-                Ok(Self::Named { name: name.into(), group: Some(group.into()) })
+            ([name, _, _], &[_, Some(uid), Some(gid)]) if is_name(name) => {
+                Ok(Self::New { name: (*name).into(), uid, gid })
             }
-            [name, uid, gid] if is_name(name) => {
-                let (uid, gid) = (number(uid).ok_or_else(fault)?, number(gid).ok_or_else(fault)?);
-                Ok(Self::New { name: name.into(), uid, gid })
-            }
-            _ => Err(fault()),
+            _ => Err(RootFilesError::User(text.into())),
         }
     }
 }
