@@ -35,6 +35,24 @@ impl StorePath {
         &self.0[HASH_LEN + 1..]
     }
 
+    /// Name without version and output, as Nix's `parseDrvName` splits them: `openssl` of
+    /// `openssl-3.0.13-dev`. The version begins behind the first dash that no letter follows.
+    pub fn stem(&self) -> &str {
+        self.name().split_at(self.version_start()).0
+    }
+
+    /// What follows the [`stem`](Self::stem) and its dash: version and output, if there are any.
+    pub fn version(&self) -> Option<&str> {
+        self.name()[self.version_start()..].strip_prefix('-')
+    }
+
+    fn version_start(&self) -> usize {
+        let name = self.name().as_bytes();
+        let no_letter =
+            |at: &usize| name[at + 1..].first().is_some_and(|c| !c.is_ascii_alphabetic());
+        (1..name.len()).filter(|&at| name[at] == b'-').find(no_letter).unwrap_or(name.len())
+    }
+
     /// Hash and name, as the entry in the store directory is called.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -131,6 +149,21 @@ mod tests {
             if let Ok(path) = text.parse::<StorePath>() {
                 prop_assert_eq!(path.to_string(), text);
             }
+        }
+    }
+
+    #[test]
+    fn the_version_begins_as_nix_sees_it() {
+        for (name, stem, version) in [
+            ("openssl-3.0.13-dev", "openssl", Some("3.0.13-dev")),
+            ("libgcc-s1-12.2.0-14", "libgcc-s1", Some("12.2.0-14")),
+            ("source", "source", None),
+            ("node-lodash", "node-lodash", None),
+            ("a-", "a-", None),
+            ("-5", "-5", None),
+        ] {
+            let path: StorePath = format!("{:0>32}-{name}", 1).parse().unwrap();
+            assert_eq!((path.stem(), path.version()), (stem, version));
         }
     }
 }
