@@ -98,6 +98,11 @@ impl Graph {
         &self.nodes[id.0]
     }
 
+    /// The node of this path.
+    pub fn find(&self, path: &StorePath) -> Option<NodeId> {
+        self.nodes.binary_search_by(|node| node.path.cmp(path)).ok().map(NodeId)
+    }
+
     /// All ids, in the order of [`nodes`](Self::nodes).
     pub fn ids(&self) -> impl DoubleEndedIterator<Item = NodeId> + use<> {
         (0..self.nodes.len()).map(NodeId)

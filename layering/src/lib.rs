@@ -24,14 +24,16 @@
 
 mod budget;
 mod graph;
+mod node_set;
 mod plan;
-mod popularity;
 mod store_dir;
 mod store_path;
+mod strategy;
 
 pub use budget::{Budget, BudgetError};
 pub use graph::{Graph, GraphError, Node, NodeId, Row};
-pub use plan::{Group, Plan, Strategy, UnknownStrategy, plan};
-pub use popularity::by_popularity;
+pub use node_set::NodeSet;
+pub use plan::{Group, Plan, plan};
 pub use store_dir::{StoreDir, StoreDirError};
 pub use store_path::{StorePath, StorePathError};
+pub use strategy::{Strategy, UnknownStrategy, by_popularity};

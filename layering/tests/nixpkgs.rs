@@ -1,7 +1,7 @@
 //! The popularity order is nixpkgs' to the letter: its own test cases, and real closures.
 //!
 //! `fixtures/layering/README.md` says where the data is from. Scores are checked beside the code, in
-//! `src/popularity.rs`, since only the order is public.
+//! `src/strategy/popularity.rs`, since only the order is public.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

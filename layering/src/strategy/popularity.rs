@@ -13,35 +13,43 @@
 
 use std::cmp::Reverse;
 
-use crate::{Graph, NodeId};
+use crate::{Graph, NodeId, StorePath};
 
 /// All nodes, the most popular first; ties by name, then by hash.
 pub fn by_popularity(graph: &Graph) -> Vec<NodeId> {
-    let popularity = popularity(graph);
     let mut order: Vec<NodeId> = graph.ids().collect();
+    let references = graph.nodes().iter().map(|node| {
+        let references = node.references.iter();
+        references.map(|to| to.index()).collect()
+    });
+    let popularity = popularity(&references.collect::<Vec<_>>());
     order.sort_by_cached_key(|&id| {
-        let path = &graph.node(id).path;
-        // nixpkgs moves `/nix/store/<hash>` behind the name; only its first slash matters, as no
-        // name has one.
-        (Reverse(popularity[id.index()]), format!("{}-/{}", path.name(), path.hash()))
+        (Reverse(popularity[id.index()]), name_first(&graph.node(id).path))
     });
     order
 }
 
-/// The score of each node, by index. It saturates, where nixpkgs' Python would go on counting, at
-/// 2^128 - 1.
-fn popularity(graph: &Graph) -> Vec<u128> {
-    let order = references_first(graph);
+/// What orders paths of the same popularity.
+fn name_first(path: &StorePath) -> String {
+    // nixpkgs moves `/nix/store/<hash>` behind the name; only its first slash matters, as no name
+    // has one.
+    format!("{}-/{}", path.name(), path.hash())
+}
+
+/// The score of each node of a graph, by index, where `references` has what each refers to. It
+/// saturates, where nixpkgs' Python would go on counting, at 2^128 - 1.
+fn popularity(references: &[Vec<usize>]) -> Vec<u128> {
+    let order = references_first(references);
     let mut position = vec![0; order.len()];
-    for (at, id) in order.iter().enumerate() {
-        position[id.index()] = at;
+    for (at, &node) in order.iter().enumerate() {
+        position[node] = at;
     }
     // References as positions; those that close a cycle are dropped, which nixpkgs cannot have.
     let references: Vec<Vec<usize>> = order
         .iter()
         .enumerate()
-        .map(|(at, &id)| {
-            let positions = graph.node(id).references.iter().map(|to| position[to.index()]);
+        .map(|(at, &node)| {
+            let positions = references[node].iter().map(|&to| position[to]);
             positions.filter(|&to| to < at).collect()
         })
         .collect();
@@ -51,8 +59,8 @@ fn popularity(graph: &Graph) -> Vec<u128> {
     }
     let mut scores = vec![0; order.len()];
     let mut handed_down = vec![None; order.len()];
-    for (x, id) in order.iter().enumerate() {
-        scores[id.index()] = score(x, &references, &is_root, &mut handed_down);
+    for (x, &node) in order.iter().enumerate() {
+        scores[node] = score(x, &references, &is_root, &mut handed_down);
     }
     scores
 }
@@ -86,22 +94,22 @@ fn score(
 }
 
 /// All nodes, each behind what it refers to, as far as cycles allow.
-fn references_first(graph: &Graph) -> Vec<NodeId> {
-    let mut order = Vec::with_capacity(graph.nodes().len());
-    let mut seen = vec![false; graph.nodes().len()];
-    let mut stack: Vec<(NodeId, usize)> = Vec::new();
-    for start in graph.ids() {
-        if !std::mem::replace(&mut seen[start.index()], true) {
+fn references_first(references: &[Vec<usize>]) -> Vec<usize> {
+    let mut order = Vec::with_capacity(references.len());
+    let mut seen = vec![false; references.len()];
+    let mut stack: Vec<(usize, usize)> = Vec::new();
+    for start in 0..references.len() {
+        if !std::mem::replace(&mut seen[start], true) {
             stack.push((start, 0));
         }
-        while let Some((id, next)) = stack.last_mut() {
-            if let Some(&child) = graph.node(*id).references.get(*next) {
+        while let Some((node, next)) = stack.last_mut() {
+            if let Some(&child) = references[*node].get(*next) {
                 *next += 1;
-                if !std::mem::replace(&mut seen[child.index()], true) {
+                if !std::mem::replace(&mut seen[child], true) {
                     stack.push((child, 0));
                 }
             } else {
-                order.push(*id);
+                order.push(*node);
                 stack.pop();
             }
         }
@@ -116,7 +124,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::{Row, StoreDir, StorePath};
+    use crate::{Row, StoreDir};
 
     fn path(name: &str) -> StorePath {
         format!("{}-{name}", "0".repeat(32)).parse().unwrap()
@@ -129,6 +137,14 @@ mod tests {
             references: references.iter().map(|r| path(r)).collect(),
         });
         Graph::new(rows).unwrap()
+    }
+
+    fn popularity(graph: &Graph) -> Vec<u128> {
+        let references = graph.nodes().iter().map(|node| {
+            let references = node.references.iter();
+            references.map(|to| to.index()).collect()
+        });
+        super::popularity(&references.collect::<Vec<_>>())
     }
 
     #[test]
@@ -157,7 +173,7 @@ mod tests {
 
     #[test]
     fn scores_as_nixpkgs_tests_say() {
-        let tests = include_str!("../../fixtures/layering/nixpkgs-tests.json");
+        let tests = include_str!("../../../fixtures/layering/nixpkgs-tests.json");
         let tests: Value = serde_json::from_str(tests).unwrap();
         for case in tests["popularity"].as_array().unwrap() {
             let edges: Vec<(String, String)> =
@@ -177,10 +193,10 @@ mod tests {
     #[test]
     fn scores_of_real_closures() {
         for text in [
-            include_str!("../../fixtures/layering/closures/nix-hello-2.10.json"),
-            include_str!("../../fixtures/layering/closures/nix-hello-2.12.1.json"),
-            include_str!("../../fixtures/layering/closures/nix-basic-shell.json"),
-            include_str!("../../fixtures/layering/closures/debian-python-web.json"),
+            include_str!("../../../fixtures/layering/closures/nix-hello-2.10.json"),
+            include_str!("../../../fixtures/layering/closures/nix-hello-2.12.1.json"),
+            include_str!("../../../fixtures/layering/closures/nix-basic-shell.json"),
+            include_str!("../../../fixtures/layering/closures/debian-python-web.json"),
         ] {
             let fixture: Value = serde_json::from_str(text).unwrap();
             let parse = |name: &Value| StoreDir::default().parse(name.as_str().unwrap()).unwrap();
