@@ -21,19 +21,25 @@
 //! - [`StorePath`], [`StoreDir`]: the names of things in a store, parsed once.
 //! - [`Graph`]: a closure, that is, a set of paths closed under references.
 //! - [`plan()`]: graph, budget and strategy to [`Plan`]. It cannot fail.
+//! - [`plan_around()`]: the same with layers made [by hand](ByHand), or by a [`Pipeline`].
 
 mod budget;
+mod by_hand;
 mod graph;
+mod json;
 mod node_set;
+mod pipeline;
 mod plan;
 mod store_dir;
 mod store_path;
 mod strategy;
 
 pub use budget::{Budget, BudgetError};
+pub use by_hand::{ByHand, ByHandError, Globs, GlobsError, PathLists, PathListsError};
 pub use graph::{Graph, GraphError, Node, NodeId, Row};
 pub use node_set::NodeSet;
-pub use plan::{Group, Plan, plan};
+pub use pipeline::{Pipeline, PipelineError};
+pub use plan::{Group, Plan, PlanError, Planner, plan, plan_around};
 pub use store_dir::{StoreDir, StoreDirError};
 pub use store_path::{StorePath, StorePathError};
 pub use strategy::{Strategy, UnknownStrategy, by_popularity};

@@ -14,6 +14,7 @@ use std::str::FromStr;
 use crate::{Budget, Graph, NodeId, NodeSet};
 
 pub use popularity::by_popularity;
+pub(crate) use popularity::{name_first, popularity};
 
 /// How paths are grouped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

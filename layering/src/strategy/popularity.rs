@@ -30,7 +30,7 @@ pub fn by_popularity(graph: &Graph) -> Vec<NodeId> {
 }
 
 /// What orders paths of the same popularity.
-fn name_first(path: &StorePath) -> String {
+pub(crate) fn name_first(path: &StorePath) -> String {
     // nixpkgs moves `/nix/store/<hash>` behind the name; only its first slash matters, as no name
     // has one.
     format!("{}-/{}", path.name(), path.hash())
@@ -38,7 +38,7 @@ fn name_first(path: &StorePath) -> String {
 
 /// The score of each node of a graph, by index, where `references` has what each refers to. It
 /// saturates, where nixpkgs' Python would go on counting, at 2^128 - 1.
-fn popularity(references: &[Vec<usize>]) -> Vec<u128> {
+pub(crate) fn popularity(references: &[Vec<usize>]) -> Vec<u128> {
     let order = references_first(references);
     let mut position = vec![0; order.len()];
     for (at, &node) in order.iter().enumerate() {
