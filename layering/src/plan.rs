@@ -80,6 +80,16 @@ pub enum PlanError {
     Pipeline(#[from] PipelineError),
 }
 
+impl PlanError {
+    /// What a user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::ByHand(error) => Some(error.hint().into()),
+            Self::Pipeline(error) => error.hint(),
+        }
+    }
+}
+
 /// Groups the paths of `graph` into at most `budget` layers, some of them made by hand: lists at
 /// the bottom, then what `planner` makes of the rest, then globs.
 ///

@@ -40,6 +40,11 @@ impl fmt::Display for Nothing {
 
 impl std::error::Error for Nothing {}
 
+/// A file that had to be JSON.
+#[derive(Debug, thiserror::Error)]
+#[error("it is not valid JSON")]
+pub(crate) struct NotJson(#[source] pub(crate) serde_json::Error);
+
 /// Tells of `error` on stderr; the exit code says whose fault it was.
 pub(crate) fn fail(error: &anyhow::Error) -> ExitCode {
     // Whoever reads our lists, such as `head`, has had enough. Half an image is another matter.
@@ -109,6 +114,14 @@ fn hints(cause: &(dyn std::error::Error + 'static)) -> Vec<String> {
         error.hint().into_iter().collect()
     } else if let Some(error) = cause.downcast_ref::<registry::Error>() {
         vec![hint_of_registry(error)]
+    } else if let Some(error) = cause.downcast_ref::<layering::PlanError>() {
+        error.hint().into_iter().collect()
+    } else if cause.is::<layering::PipelineError>() {
+        vec!["write stages as nixpkgs' `layeringPipeline` has them, such as [[\"popularity_contest\"], [\"limit_layers\", 100]]".into()]
+    } else if cause.is::<layering::PathListsError>() {
+        vec!["write it with `closure2img plan --json`, or as [[PATH, …], …]".into()]
+    } else if cause.is::<NotJson>() {
+        vec!["check that it is the right file".into()]
     } else if let Some(error) = cause.downcast_ref::<Usage>() {
         vec![error.hint.clone()]
     } else if cause.is::<Nothing>() {

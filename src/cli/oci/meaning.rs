@@ -114,7 +114,16 @@ impl OciArgs {
             );
             Usage::new(text, "raise it: one layer holds the files outside the store")
         })?;
-        let plan = layering::plan(&closure.graph()?, budget, self.layers.strategy);
+        let plan = self.layers.plan(&closure, budget)?;
+        if let [first, ..] = plan.left_out() {
+            let text = format!(
+                "the pipeline leaves {} paths out of the image, such as `{first}`",
+                plan.left_out().len()
+            );
+            progress.report(Event::Warning { text: &text });
+            // Or a program in one of them could be taken for the image's.
+            closure.paths.retain(|info| plan.left_out().binary_search(&info.path).is_err());
+        }
         let count = plan.layers().len() + taken;
         if count > DOCKER_LAYERS {
             let text = format!(
