@@ -120,11 +120,15 @@ fn what_does_not_fit_is_refused() {
             "libssl-3` is in two layers made by hand: list 1 and list 2",
         ),
         (json!([[full("libssl-3")]]), &["lib*"], "made by hand: list 1 and `lib*`"),
-        (json!([]), &["app-1*", "app-d*", "lib*", "py*"], "4 layers are made by hand, and 3 may"),
+        (
+            json!([]),
+            &["app-1*", "app-d*", "lib*", "py*"],
+            "layers made by hand: got 4, expected at most 3",
+        ),
         (
             json!([]),
             &["app-1*", "app-d*", "lib*"],
-            "3 layers made by hand leave none of 3 for the other 2 paths",
+            "the budget of 3 is used up by layers made by hand, and 2 of the paths",
         ),
     ] {
         let error = layers(&by_hand(&lists, globs), 3, &POPULARITY).unwrap_err();
@@ -162,7 +166,7 @@ fn a_pipeline_lays_out_the_rest_and_says_what_it_drops() {
     assert_eq!(plan.layers().len(), 3);
     assert_eq!(plan.left_out(), [path("libssl-3")]);
     let error = layers(&globs, 2, &planner).unwrap_err().to_string();
-    assert_eq!(error, "the pipeline makes 2 layers, and 1 may be made");
+    assert_eq!(error, "layers that the pipeline makes: got 2, expected at most 1");
 }
 
 /// What a hand has grouped still counts: `libc` has two users, though one is in a layer by hand.

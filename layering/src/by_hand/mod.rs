@@ -30,10 +30,12 @@ pub enum ByHandError {
     NotThere { layer: String, path: StorePath },
     #[error("`{path}` is in two layers made by hand: {first} and {second}")]
     Twice { path: StorePath, first: String, second: String },
-    #[error("{made} layers are made by hand, and {budget} may be made")]
+    #[error("layers made by hand: got {made}, expected at most {budget}")]
     TooMany { made: usize, budget: Budget },
-    #[error("{made} layers made by hand leave none of {budget} for the other {rest} paths")]
-    NoneLeft { made: usize, rest: usize, budget: Budget },
+    #[error(
+        "the budget of {budget} is used up by layers made by hand, and {rest} of the paths are in none of them"
+    )]
+    NoneLeft { rest: usize, budget: Budget },
 }
 
 impl ByHandError {
@@ -101,7 +103,7 @@ impl ByHand {
             }
         }
         if made == budget.get() && !rest.is_empty() {
-            return Err(ByHandError::NoneLeft { made, rest: rest.len(), budget });
+            return Err(ByHandError::NoneLeft { rest: rest.len(), budget });
         }
         let mut groups: Vec<Vec<NodeId>> = layers.into_iter().map(|(_, ids)| ids).collect();
         let above = groups.split_off(self.lists.0.len());

@@ -22,7 +22,7 @@ pub enum PipelineError {
     Shape { expected: &'static str, got: String },
     #[error("there is no `{key}`, only {known}")]
     NoKey { key: String, known: String },
-    #[error("the pipeline makes {layers} layers, and {budget} may be made")]
+    #[error("layers that the pipeline makes: got {layers}, expected at most {budget}")]
     TooMany { layers: usize, budget: Budget },
     #[error("stage {number} (`{name}`): {error}")]
     Stage { number: usize, name: String, error: Box<Self> },

@@ -271,11 +271,7 @@ fn what_does_not_fit_is_told_with_its_place() {
             "it works on parts by key, as `split_paths` makes them, and is given one graph",
             "",
         ),
-        (
-            json!([["popularity_contest"]]),
-            "makes 2 layers, and 1 may be made",
-            "limit_layers\", 1]",
-        ),
+        (json!([["popularity_contest"]]), "makes: got 2, expected at most 1", "limit_layers\", 1]"),
     ] {
         let error = group(stages, 1).unwrap_err();
         assert!(error.to_string().contains(message), "{error}");

@@ -117,7 +117,7 @@ impl OciArgs {
         let plan = self.layers.plan(&closure, budget)?;
         if let [first, ..] = plan.left_out() {
             let text = format!(
-                "the pipeline leaves {} paths out of the image, such as `{first}`",
+                "left out of the image by the pipeline: {} of the paths, such as `{first}`",
                 plan.left_out().len()
             );
             progress.report(Event::Warning { text: &text });
