@@ -8,8 +8,7 @@
 //! ```
 //!
 //! nixpkgs keeps `contest` as one table for each node, which needs memory quadratic in the closure.
-//! Here each `x` is scored on its own, walking only the nodes that reach it: same numbers, linear
-//! memory.
+//! Here a few `x` at a time are scored, each on its own: same numbers, linear memory.
 
 use std::cmp::Reverse;
 
@@ -58,39 +57,54 @@ pub(crate) fn popularity(references: &[Vec<usize>]) -> Vec<u128> {
         is_root[to] = false;
     }
     let mut scores = vec![0; order.len()];
-    let mut handed_down = vec![None; order.len()];
-    for (x, &node) in order.iter().enumerate() {
-        scores[node] = score(x, &references, &is_root, &mut handed_down);
+    let mut scratch = vec![[0; LANES]; order.len()];
+    for (first, nodes) in (0..).step_by(LANES).zip(order.chunks(LANES)) {
+        let block = score(first, &references, &is_root, &mut scratch);
+        for (&node, score) in nodes.iter().zip(block) {
+            scores[node] = score;
+        }
     }
     scores
 }
 
-/// `popularity(x)`. `handed_down[p]` becomes `contest(references(p))(x)`, `None` where `p` does not
-/// reach `x`; it is scratch space, kept to allocate once.
+/// How many nodes are scored at once, so that each look at the references serves several.
+const LANES: usize = 4;
+
+/// The scores of the nodes `x` at `first` and behind it, a lane for each.
+///
+/// `scratch[p]` becomes what `p` adds to the score of each `x` where it is handed on: 1 if it is
+/// `x`, `contest(references(p))(x) + 1` if it reaches `x`, which is never 0, and 0 if it does not.
 fn score(
-    x: usize,
+    first: usize,
     references: &[Vec<usize>],
     is_root: &[bool],
-    handed_down: &mut [Option<u128>],
-) -> u128 {
-    handed_down[..=x].fill(None);
-    let mut total = u128::from(is_root[x]);
-    for p in x + 1..references.len() {
-        let mut reaches = None;
-        for &child in &references[p] {
-            if child == x {
-                reaches = Some(reaches.unwrap_or(0_u128).saturating_add(1));
-            } else if let Some(below) = handed_down[child] {
-                let sum: u128 = reaches.unwrap_or(0);
-                reaches = Some(sum.saturating_add(below).saturating_add(1));
-            }
+    scratch: &mut [[u128; LANES]],
+) -> [u128; LANES] {
+    let mut total = [0; LANES];
+    for p in first..references.len() {
+        let mut sum = [0; LANES];
+        // What comes before the first reaches none of them.
+        for &child in references[p].iter().filter(|&&child| child >= first) {
+            add(&mut sum, &scratch[child]);
         }
-        handed_down[p] = reaches;
-        if let (true, Some(below)) = (is_root[p], reaches) {
-            total = total.saturating_add(below).saturating_add(1);
+        for sum in sum.iter_mut().filter(|sum| **sum > 0) {
+            *sum = sum.saturating_add(1);
+        }
+        if let Some(own) = sum.get_mut(p - first) {
+            *own = 1;
+        }
+        scratch[p] = sum;
+        if is_root[p] {
+            add(&mut total, &sum);
         }
     }
     total
+}
+
+fn add(sum: &mut [u128; LANES], more: &[u128; LANES]) {
+    for (sum, more) in sum.iter_mut().zip(more) {
+        *sum = sum.saturating_add(*more);
+    }
 }
 
 /// All nodes, each behind what it refers to, as far as cycles allow.
