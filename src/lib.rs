@@ -10,6 +10,7 @@
 //! - [`closure`]: which store paths the roots need.
 //! - [`tree`]: what a store path consists of, in canonical order.
 //! - [`image`]: layers, configuration, manifest, archive and layout.
+//! - [`earlier`]: what images and plans of before say of their layers.
 //! - [`output`]: files that appear whole or not at all.
 //! - [`push`]: to registries, while layers are still being made.
 //! - [`progress`]: what is told on the way.
@@ -19,6 +20,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod closure;
+pub mod earlier;
 pub mod image;
 pub mod output;
 pub mod progress;
