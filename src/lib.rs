@@ -11,6 +11,7 @@
 //! - [`tree`]: what a store path consists of, in canonical order.
 //! - [`image`]: layers, configuration, manifest, archive and layout.
 //! - [`earlier`]: what images and plans of before say of their layers.
+//! - [`diff`]: what is different between two of them.
 //! - [`output`]: files that appear whole or not at all.
 //! - [`push`]: to registries, while layers are still being made.
 //! - [`progress`]: what is told on the way.
@@ -20,6 +21,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod closure;
+pub mod diff;
 pub mod earlier;
 pub mod image;
 pub mod output;
