@@ -14,6 +14,7 @@
 //! - [`diff`]: what is different between two of them.
 //! - [`output`]: files that appear whole or not at all.
 //! - [`push`]: to registries, while layers are still being made.
+//! - [`report`]: a plan as a page to look at.
 //! - [`progress`]: what is told on the way.
 //!
 //! Which paths share a layer is decided by the [`layering`] crate, and [`registry`] moves blobs.
@@ -27,4 +28,5 @@ pub mod image;
 pub mod output;
 pub mod progress;
 pub mod push;
+pub mod report;
 pub mod tree;

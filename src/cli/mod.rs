@@ -9,6 +9,7 @@ mod diff;
 mod display;
 mod earlier;
 mod oci;
+mod page;
 mod plan;
 mod report;
 

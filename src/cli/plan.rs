@@ -1,6 +1,7 @@
 //! `closure2img plan`: the layers, without building them.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use clap::Args;
 use closure2img::closure::Closure;
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::closure_args::ClosureArgs;
 use super::display::table;
+use super::page;
 
 #[derive(Args, Debug)]
 pub(crate) struct PlanArgs {
@@ -23,6 +25,10 @@ pub(crate) struct PlanArgs {
     /// "layers": [{"paths": […], "nar_size": N}, …]}
     #[arg(long)]
     json: bool,
+
+    /// Write the plan as a page to look at in a browser: one file that needs no network
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
 }
 
 /// How paths are grouped.
@@ -47,7 +53,11 @@ pub(crate) struct LayerArgs {
 pub(crate) fn run(args: &PlanArgs) -> anyhow::Result<()> {
     let closure = args.closure.closure(false, &Quiet)?;
     let LayerArgs { max_layers, strategy } = args.layers;
-    let plan = layering::plan(&closure.graph()?, max_layers, strategy);
+    let graph = closure.graph()?;
+    let plan = layering::plan(&graph, max_layers, strategy);
+    if let Some(file) = &args.report {
+        page::write(file, &closure, &graph, &plan, &args.layers)?;
+    }
     if args.json {
         let mut out = std::io::stdout().lock();
         writeln!(out, "{}", to_json(&plan, strategy, &closure))?;
