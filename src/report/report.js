@@ -349,7 +349,8 @@ function fillPanel() {
 const ROW = 30; // as in the style
 const MARGIN = 20; // rows beyond the edges of what is seen
 const text = (value) => (a, b) => value(a).localeCompare(value(b), "en", { numeric: true });
-const number = (value) => (a, b) => value(b) - value(a);
+// Of numbers one looks for the largest first.
+const number = (value) => Object.assign((a, b) => value(b) - value(a), { down: true });
 const KINDS = {
   paths: {
     rows: () => [...data.names.keys()].filter((path) => !shown || shown.has(path)),
@@ -393,8 +394,9 @@ function fillTable() {
   const head = make("tr");
   columns.forEach(([title, , , right], index) => {
     const cell = make("th", undefined, right ? "number" : "");
-    const arrow = index !== column ? "" : sign > 0 ? " ▾" : " ▴";
-    cell.setAttribute("aria-sort", index !== column ? "none" : sign > 0 ? "descending" : "ascending");
+    const down = Boolean(columns[index][2].down) === (sign > 0);
+    const arrow = index !== column ? "" : down ? " ▾" : " ▴";
+    cell.setAttribute("aria-sort", index !== column ? "none" : down ? "descending" : "ascending");
     const button = make("button", title + arrow);
     button.type = "button";
     button.addEventListener("click", () => sortBy(index));

@@ -96,14 +96,19 @@ impl Browser {
         entries.as_array().expect("a list").iter().map(message).collect()
     }
 
-    /// The addresses of all that was asked for since the last time.
+    /// The addresses of all that pages from files asked for since the last time, themselves among it.
     pub fn requests(&self) -> Vec<String> {
         let messages = self.log("performance").into_iter();
         let events = messages.map(|text| serde_json::from_str::<Value>(&text).expect("JSON"));
         let sent = events.filter(|event| event["message"]["method"] == "Network.requestWillBeSent");
-        let url =
-            |event: Value| event["message"]["params"]["request"]["url"].as_str().map(Into::into);
-        sent.filter_map(url).collect()
+        let of_file = |params: &Value| {
+            params["documentURL"].as_str().is_some_and(|url| url.starts_with("file://"))
+        };
+        sent.map(|event| event["message"]["params"].clone())
+            // The browser's own first page asks for much.
+            .filter(of_file)
+            .filter_map(|params| params["request"]["url"].as_str().map(Into::into))
+            .collect()
     }
 
     /// A picture of the window, as PNG.
