@@ -178,7 +178,7 @@ fn search_keys_and_themes_work() {
 fn thousands_of_paths_stay_fluid() {
     peer!("chromium", "chromedriver");
     let dir = temp_dir();
-    let name = |n: u32| format!("/nix/store/{:0>32}-package-{n}-1.{n}", n);
+    let name = |n: u32| format!("/nix/store/{n:0>32}-package-{n}-1.{n}");
     let row = |n: u32| {
         let references: Vec<String> = [n / 2, n / 3, n.saturating_sub(7)].map(name).to_vec();
         json!({"path": name(n), "narHash": null, "narSize": 1000 + u64::from(n * 7919 % 1000) * u64::from(n), "references": references})

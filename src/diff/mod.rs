@@ -165,26 +165,29 @@ mod tests {
         Earlier { name: "it".into(), kind, store_dir: any.then(Default::default), layers }
     }
 
-    fn layer(paths: &[StorePath], size: u64, digest: &str) -> EarlierLayer {
+    fn layer(paths: &[&StorePath], size: u64, digest: &str) -> EarlierLayer {
         let digest = Digest::of(digest.as_bytes());
         EarlierLayer {
-            paths: paths.to_vec(),
+            paths: paths.iter().copied().cloned().collect(),
             blob: Some(EarlierBlob { digest, size, media_type: "t".into() }),
             diff_id: Some(digest),
             ..EarlierLayer::default()
         }
     }
 
-    fn planned(paths: &[StorePath], size: u64) -> EarlierLayer {
-        EarlierLayer { paths: paths.to_vec(), nar_size: Some(size), ..EarlierLayer::default() }
+    fn planned(paths: &[&StorePath], size: u64) -> EarlierLayer {
+        EarlierLayer {
+            paths: paths.iter().copied().cloned().collect(),
+            nar_size: Some(size),
+            ..EarlierLayer::default()
+        }
     }
 
     #[test]
     fn images_share_by_digest() {
         let [a, b, c] = [path(1, "a-1"), path(2, "b-1"), path(3, "b-2")];
-        let old =
-            earlier(Kind::Image, vec![layer(&[a.clone()], 5, "a"), layer(&[b.clone()], 6, "b")]);
-        let new = earlier(Kind::Image, vec![layer(&[a], 5, "a"), layer(&[c.clone()], 7, "c")]);
+        let old = earlier(Kind::Image, vec![layer(&[&a], 5, "a"), layer(&[&b], 6, "b")]);
+        let new = earlier(Kind::Image, vec![layer(&[&a], 5, "a"), layer(&[&c], 7, "c")]);
         let Diff { paths, layers } = diff(&old, &new).unwrap();
         assert_eq!(paths.unwrap().changed, [(b, c)]);
         assert_eq!((layers.shared, layers.dropped), (vec![true, false], 1));
@@ -194,8 +197,8 @@ mod tests {
     #[test]
     fn plans_share_by_paths() {
         let [a, b] = [path(1, "a-1"), path(2, "b-1")];
-        let old = earlier(Kind::Image, vec![layer(&[a.clone()], 5, "a")]);
-        let new = earlier(Kind::Plan, vec![planned(&[a], 50), planned(&[b.clone()], 60)]);
+        let old = earlier(Kind::Image, vec![layer(&[&a], 5, "a")]);
+        let new = earlier(Kind::Plan, vec![planned(&[&a], 50), planned(&[&b], 60)]);
         let Diff { paths, layers } = diff(&old, &new).unwrap();
         assert_eq!(paths.unwrap().added, [b]);
         assert_eq!((layers.by, layers.pull), (By::Paths, Bytes::Nars(60)));
@@ -208,7 +211,7 @@ mod tests {
         let silent = earlier(Kind::Image, vec![layer(&[], 5, "a")]);
         let found = diff(&silent, &silent).unwrap();
         assert_eq!((found.paths, found.layers.shared), (None, vec![true]));
-        let plan = earlier(Kind::Plan, vec![planned(&[path(1, "a")], 1)]);
+        let plan = earlier(Kind::Plan, vec![planned(&[&path(1, "a")], 1)]);
         assert!(diff(&plan, &silent).is_err());
         assert!(diff(&silent, &plan).is_err());
     }

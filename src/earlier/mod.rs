@@ -21,7 +21,6 @@ mod plan_file;
 mod tar_index;
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::fs::{self, File};
 use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
@@ -148,15 +147,6 @@ impl Place {
             Ok(reference) if !meant_file => Ok(Self::Registry(reference)),
             Err(source) if !meant_file => Err(Error::Nothing { text: text.into(), source }),
             _ => Err(Error::NoFile { text: text.into() }),
-        }
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Local(path) => path.display().fmt(f),
-            Self::Registry(reference) => reference.fmt(f),
         }
     }
 }

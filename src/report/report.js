@@ -13,7 +13,7 @@ const HASH = 33; // hash and dash before a name
 const layerOf = new Array(count).fill(-1);
 data.layers.forEach((paths, layer) => paths.forEach((path) => { layerOf[path] = layer; }));
 const layerSize = data.layers.map((paths) => paths.reduce((sum, path) => sum + data.sizes[path], 0));
-const layerChance = data.layers.map((paths) => Math.max(...paths.map((path) => data.chances[path]), 0));
+const layerChance = data.layers.map((paths) => paths.reduce((high, path) => Math.max(high, data.chances[path]), 0));
 const total = data.sizes.reduce((sum, size) => sum + size, 0);
 const name = (path) => data.names[path].slice(HASH);
 const version = (path) => name(path).slice(data.stems[path].length + 1);

@@ -1,4 +1,4 @@
-//! A real browser: headless Chromium, led over WebDriver (W3C) by its own chromedriver.
+//! A real browser: headless Chromium, led over `WebDriver` (W3C) by its own chromedriver.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::peer::{is_root, program};
 use super::server::Server;
 
-/// How WebDriver marks a reference to an element.
+/// How `WebDriver` marks a reference to an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// A browser with one window. Needs `peer!("chromium", "chromedriver")`.
@@ -156,7 +156,7 @@ fn request(port: u16, method: &str, path: &str, body: Option<&Value>) -> Value {
     );
     stream.write_all((head + &body).as_bytes()).expect("asking chromedriver");
     let mut answer = Vec::new();
-    let mut block = [0; 1 << 16];
+    let mut block = [0; 1 << 13];
     // It may keep the connection, so that the length says where the answer ends.
     while length(&answer).is_none_or(|length| answer.len() < length) {
         match stream.read(&mut block).expect("chromedriver's answer") {
