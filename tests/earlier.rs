@@ -250,6 +250,9 @@ fn damage_is_told() {
     demo.refused(diff("text"), 1, &["neither a plan nor an image"]);
     fs::write(demo.path("plan"), r#"{"version":7}"#).expect("writing");
     demo.refused(diff("plan"), 1, &["version: got `7`, expected `1`"]);
+    fs::write(demo.path("graph"), r#"[{"path": "/nix/store/x"}]"#).expect("writing");
+    demo.refused(diff("graph"), 1, &["a JSON list", "expected the JSON object of a plan"]);
+    demo.refused(diff("127.0.0.1:1/x:1"), 1, &["127.0.0.1:1"]);
     fs::create_dir(demo.path("dir")).expect("a directory");
     demo.refused(diff("dir"), 1, &["`dir`", "no `index.json`"]);
     demo.refused(diff("absent.tar"), 1, &["there is no file `absent.tar`"]);

@@ -108,7 +108,11 @@ fn hints(cause: &(dyn std::error::Error + 'static)) -> Vec<String> {
     } else if let Some(error) = cause.downcast_ref::<output::OutputError>() {
         error.hint().into_iter().collect()
     } else if let Some(error) = cause.downcast_ref::<earlier::Error>() {
-        error.hint().into_iter().collect()
+        match error {
+            // A transparent error hides the one within from the chain.
+            earlier::Error::Registry(inner) => vec![hint_of_registry(inner)],
+            _ => error.hint().into_iter().collect(),
+        }
     } else if let Some(error) = cause.downcast_ref::<diff::Incomparable>() {
         vec![error.hint()]
     } else if let Some(error) = cause.downcast_ref::<registry::Error>() {

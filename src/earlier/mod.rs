@@ -18,6 +18,7 @@ mod error;
 mod history;
 mod image;
 mod plan_file;
+mod tar_header;
 mod tar_index;
 
 use std::collections::BTreeSet;
@@ -165,10 +166,16 @@ pub fn read_local(path: &Path, machine: &Machine) -> Result<Earlier, Error> {
         return plan_file::read(&mut file, &name, path);
     }
     let mut head = Vec::new();
-    (&mut file).take(tar_index::BLOCK as u64).read_to_end(&mut head).map_err(failed)?;
+    (&mut file).take(tar_header::BLOCK as u64).read_to_end(&mut head).map_err(failed)?;
     file.rewind().map_err(failed)?;
     match head.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'{') => plan_file::read(&mut file, &name, path),
+        // As graph files are, which are easily taken for plans.
+        Some(b'[') => Err(Error::Format {
+            name,
+            got: "a JSON list".into(),
+            expected: "the JSON object of a plan, or an image",
+        }),
         _ => archive::read(file, &head, path, machine),
     }
 }

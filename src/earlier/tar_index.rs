@@ -11,9 +11,8 @@ use std::path::Path;
 
 use super::Error;
 use super::image::MAX_DOCUMENT;
+use super::tar_header::{BLOCK, Header, padded, pax, text};
 
-/// Tar counts in blocks of this many bytes.
-pub(super) const BLOCK: usize = 512;
 /// All documents together: several configurations and manifests.
 const MAX_DOCUMENTS: u64 = 4 * MAX_DOCUMENT;
 /// An image has some hundreds of files.
@@ -115,35 +114,6 @@ impl TarIndex {
     }
 }
 
-fn padded(size: u64) -> u64 {
-    size.checked_next_multiple_of(BLOCK as u64).unwrap_or(u64::MAX)
-}
-
-fn text(bytes: &[u8]) -> String {
-    let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
-    String::from_utf8_lossy(&bytes[..end]).into_owned()
-}
-
-/// The last value of `key` in PAX records, `LENGTH KEY=VALUE\n` each.
-fn pax<'a>(mut records: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
-    let mut found = None;
-    while let Some(space) = records.iter().position(|&byte| byte == b' ') {
-        let length: usize = std::str::from_utf8(&records[..space]).ok()?.parse().ok()?;
-        let record = records.get(space + 1..length)?.strip_suffix(b"\n")?;
-        if let Some(value) = record.strip_prefix(key).and_then(|rest| rest.strip_prefix(b"=")) {
-            found = Some(value);
-        }
-        records = &records[length..];
-    }
-    found
-}
-
-struct Header {
-    name: String,
-    size: u64,
-    kind: u8,
-}
-
 struct Reader<'a> {
     input: Input,
     name: &'a str,
@@ -159,33 +129,17 @@ impl Reader<'_> {
         if block.iter().all(|&byte| byte == 0) && !(first && count == 0) {
             return Ok(None);
         }
-        let sum: u64 = block.iter().map(|&byte| u64::from(byte)).sum();
-        let stated = block.get(148..156).and_then(octal);
-        let blank = block.iter().skip(148).take(8).map(|&byte| u64::from(byte)).sum::<u64>();
-        let (Some(stated), BLOCK) = (stated, block.len()) else {
-            return Err(self.no_header(first, block.len()));
-        };
-        if sum - blank + 8 * u64::from(b' ') != stated {
-            return Err(self.no_header(first, block.len()));
+        match Header::parse(&block) {
+            Some(header) => Ok(Some(header)),
+            None => Err(self.no_header(first, block.len())),
         }
-        let Some(size) = number(&block[124..136]) else {
-            return Err(self.no_header(first, block.len()));
-        };
-        let prefix = if block[257..].starts_with(b"ustar\0") {
-            text(&block[345..500])
-        } else {
-            String::new()
-        };
-        let name = text(&block[..100]);
-        let name = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
-        Ok(Some(Header { name, size, kind: block[156] }))
     }
 
     fn no_header(&self, first: bool, length: usize) -> Error {
         let name = self.name.to_owned();
         if first {
-            let got = if length == 0 { "no bytes" } else { "neither JSON nor a tar" };
-            return Error::Format { name, got: got.into(), expected: "one of those" };
+            let got = if length == 0 { "no bytes" } else { "something else" };
+            return Error::Format { name, got: got.into(), expected: "a plan's JSON or a tar" };
         }
         if length < BLOCK {
             let (got, expected) = (format!("{length} bytes of a header"), BLOCK.to_string());
@@ -277,25 +231,6 @@ impl Input {
         let length = file.metadata()?.len();
         Ok(Self::Plain(file, length))
     }
-}
-
-/// Octal digits, or the binary form that GNU has for what is larger.
-fn number(field: &[u8]) -> Option<u64> {
-    match field {
-        [0x80, rest @ ..] => {
-            let (high, low) = rest.split_at(rest.len() - 8);
-            high.iter()
-                .all(|&byte| byte == 0)
-                .then(|| low.try_into().map(u64::from_be_bytes).ok())?
-        }
-        _ => octal(field),
-    }
-}
-
-fn octal(field: &[u8]) -> Option<u64> {
-    let text = std::str::from_utf8(field).ok()?;
-    let digits = text.trim_matches([' ', '\0']);
-    if digits.is_empty() { Some(0) } else { u64::from_str_radix(digits, 8).ok() }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A plan that a person can look at: one HTML file that needs nothing else.
 //!
 //! Layers and paths as a treemap and a table, and what an update of a path would have every host
-//! pull again. What is shown is computed in the page (`report.js`) from the graph and the plan,
+//! pull again. What is shown is computed in the page (`page/*.js`) from the graph and the plan,
 //! which are in it as JSON. Names of paths may come from anywhere, so that nothing of the data is
 //! ever read as HTML, and the page forbids itself all of the network.
 
@@ -12,9 +12,15 @@ use layering::{Budget, Graph, Plan, StoreDir, StorePath};
 use registry::Digest;
 use serde_json::{Value, json};
 
-const HTML: &str = include_str!("report.html");
-const STYLE: &str = include_str!("report.css");
-const SCRIPT: &str = include_str!("report.js");
+const HTML: &str = include_str!("page/page.html");
+const STYLE: &str = include_str!("page/page.css");
+const SCRIPT: &str = concat!(
+    include_str!("page/data.js"),
+    include_str!("page/map.js"),
+    include_str!("page/panel.js"),
+    include_str!("page/table.js"),
+    include_str!("page/page.js"),
+);
 
 /// What a report tells of.
 #[derive(Clone, Copy, Debug)]
