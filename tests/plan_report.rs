@@ -112,6 +112,14 @@ fn the_page_says_what_an_update_costs() {
     assert!(asked.contains(&itself), "the log of requests works: {asked:?}");
     assert!(asked.iter().all(|url| *url == itself || *url == "data:,"), "{asked:?}");
     assert_eq!(browser.log("browser"), Vec::<String>::new());
+
+    // Nor could it: what is asked for against its policy is refused, and the log says so.
+    browser.run("new Image().src = 'http://127.0.0.1:9/'");
+    let refused = browser.log("browser");
+    assert!(
+        refused.iter().any(|message| message.contains("Content Security Policy")),
+        "{refused:?}"
+    );
 }
 
 #[test]
