@@ -33,6 +33,8 @@ pub struct Node {
     pub path: StorePath,
     /// Size of its NAR serialisation, in bytes.
     pub nar_size: u64,
+    /// Bytes that a pull of it moves, as far as is known: compressed, or else its NAR size.
+    pub moved_size: u64,
     /// What it refers to: sorted, without repeats, without itself.
     pub references: Vec<NodeId>,
 }
@@ -82,10 +84,20 @@ impl Graph {
                         .ok_or_else(|| GraphError::Dangling { from: path.clone(), to: to.clone() })
                 };
                 let references = references.iter().map(id_of).collect::<Result<_, _>>()?;
-                Ok(Node { path: path.clone(), nar_size: *nar_size, references })
+                let (path, nar_size) = (path.clone(), *nar_size);
+                Ok(Node { path, nar_size, moved_size: nar_size, references })
             })
             .collect::<Result<_, _>>()?;
         Ok(Self { nodes })
+    }
+
+    /// The same, with what is known of how many bytes a pull of each path moves.
+    #[must_use]
+    pub fn with_moved_sizes(mut self, size: impl Fn(&Node) -> u64) -> Self {
+        for node in &mut self.nodes {
+            node.moved_size = size(node);
+        }
+        self
     }
 
     /// All nodes, sorted by path.

@@ -25,6 +25,7 @@
 
 mod budget;
 mod by_hand;
+mod forecast;
 mod graph;
 mod json;
 mod memory;
@@ -38,6 +39,7 @@ mod strategy;
 
 pub use budget::{Budget, BudgetError};
 pub use by_hand::{ByHand, ByHandError, Globs, GlobsError, PathLists, PathListsError};
+pub use forecast::{Forecast, chances, forecast};
 pub use graph::{Graph, GraphError, Node, NodeId, Row};
 pub use memory::{Memory, Remembered, Waste, WasteError};
 pub use node_set::NodeSet;

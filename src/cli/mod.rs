@@ -11,6 +11,7 @@ mod earlier;
 mod oci;
 mod page;
 mod plan;
+mod previous;
 mod report;
 
 use std::process::ExitCode;

@@ -8,18 +8,20 @@ use std::str::FromStr;
 
 use anyhow::Context;
 use clap::Args;
-use closure2img::closure::Closure;
+use closure2img::closure::{Closure, Store};
+use closure2img::earlier::Earlier;
+use closure2img::image::Machine;
 use closure2img::progress::{Quiet, human};
 use layering::{
-    Budget, ByHand, Globs, Graph, PathLists, Pipeline, Plan, Planner, StoreDir, StorePath,
-    Strategy, UnknownStrategy,
+    Budget, ByHand, Globs, Graph, Memory, PathLists, Pipeline, Plan, Planner, StorePath, Strategy,
+    UnknownStrategy, Waste,
 };
 use serde_json::{Value, json};
 
 use super::closure_args::ClosureArgs;
 use super::display::table;
-use super::page;
 use super::report::NotJson;
+use super::{page, previous};
 
 #[derive(Args, Debug)]
 pub(crate) struct PlanArgs {
@@ -30,13 +32,18 @@ pub(crate) struct PlanArgs {
     layers: LayerArgs,
 
     /// Print the plan as JSON: {"version": 1, "strategy": …,
-    /// "layers": [{"paths": […], "nar_size": N}, …]}, and "left_out": […] if a pipeline drops paths
+    /// "layers": [{"paths": […], "nar_size": N}, …]}, with "left_out": […] if a pipeline drops
+    /// paths, and with "dead": […] in layers that are kept with paths that left the closure
     #[arg(long)]
     json: bool,
 
     /// Write the plan as a page to look at in a browser: one file that needs no network
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+
+    /// Trust the certificate authorities in this PEM file, too, when --previous is in a registry
+    #[arg(long, value_name = "FILE")]
+    ca: Vec<PathBuf>,
 }
 
 /// How paths are grouped.
@@ -53,8 +60,9 @@ pub(crate) struct LayerArgs {
     )]
     pub(crate) max_layers: Budget,
 
-    /// How store paths are grouped: popularity (nixpkgs' order), auto (nixpkgs' default), size
-    /// (guix), nix2container, or pipeline:FILE, stages as in nixpkgs' layeringPipeline
+    /// How store paths are grouped: optimal (fewest bytes over all updates), popularity (nixpkgs'
+    /// order), auto (nixpkgs' default), size (guix), nix2container, or pipeline:FILE, stages as in
+    /// nixpkgs' layeringPipeline
     #[arg(long, value_name = "NAME", default_value_t, help_heading = "Layers")]
     pub(crate) strategy: StrategyArg,
 
@@ -67,6 +75,28 @@ pub(crate) struct LayerArgs {
     /// `plan --json` printed
     #[arg(long = "layers", value_name = "FILE", help_heading = "Layers")]
     pub(crate) lists: Option<PathBuf>,
+
+    /// Keep layers of an earlier image: an archive, a layout, what `plan --json` printed, or an
+    /// image in a registry
+    #[arg(long, value_name = "REF|FILE", help_heading = "Layers")]
+    pub(crate) previous: Option<String>,
+
+    /// How much of the image may be paths that left the closure, in layers that are kept
+    #[arg(long, value_name = "PERCENT", default_value_t, help_heading = "Layers")]
+    pub(crate) max_waste: Waste,
+}
+
+/// What is to be planned.
+pub(crate) struct Wanted<'a> {
+    pub(crate) store: &'a Store,
+    /// Closed under references.
+    pub(crate) graph: Graph,
+    /// How many layers there may be.
+    pub(crate) budget: Budget,
+    /// The image before this one.
+    pub(crate) earlier: Option<&'a Earlier>,
+    /// Whether the store need not have the paths that left the closure, as nothing is built.
+    pub(crate) only_plan: bool,
 }
 
 /// A strategy by name, or stages from a file.
@@ -103,13 +133,10 @@ impl fmt::Display for StrategyArg {
 }
 
 impl LayerArgs {
-    /// The layers of `closure`, of which there may be `budget`.
-    pub(crate) fn plan(
-        &self,
-        store: &StoreDir,
-        graph: &Graph,
-        budget: Budget,
-    ) -> anyhow::Result<Plan> {
+    /// The layers, and the graph with what is known of sizes.
+    pub(crate) fn plan(&self, wanted: Wanted<'_>) -> anyhow::Result<(Plan, Graph)> {
+        let Wanted { store: real, graph, budget, earlier, only_plan } = planned;
+        let store = real.dir();
         let planner = match &self.strategy {
             StrategyArg::Named(strategy) => Planner::Strategy(*strategy),
             StrategyArg::Pipeline(file) => Planner::Pipeline(
@@ -125,7 +152,12 @@ impl LayerArgs {
                 .with_context(|| format!("reading `{}`", file.display()))?,
         };
         let by_hand = ByHand { store: store.clone(), lists, globs: self.globs.clone() };
-        Ok(layering::plan_around(graph, budget, &by_hand, &layering::Memory::default(), &planner)?)
+        let there = |path: &StorePath| only_plan || real.real_path(path).symlink_metadata().is_ok();
+        let (memory, graph) = match earlier {
+            None => (Memory::default(), graph),
+            Some(earlier) => (earlier.memory(self.max_waste, there), earlier.weigh(graph)),
+        };
+        Ok((layering::plan_around(&graph, budget, &by_hand, &memory, &planner)?, graph))
     }
 }
 
@@ -140,8 +172,19 @@ fn read_json(file: &Path) -> anyhow::Result<Value> {
 
 pub(crate) fn run(args: &PlanArgs) -> anyhow::Result<()> {
     let closure = args.closure.closure(false, &Quiet)?;
-    let graph = closure.graph()?;
-    let plan = args.layers.plan(closure.store_dir(), &graph, args.layers.max_layers)?;
+    let earlier = match &args.layers.previous {
+        None => None,
+        Some(text) => {
+            previous::named(text, &args.ca, &Machine::host(), closure.store_dir(), &Quiet)?
+        }
+    };
+    let (plan, graph) = args.layers.plan(Wanted {
+        store: &closure.store,
+        graph: closure.graph()?,
+        budget: args.layers.max_layers,
+        earlier: earlier.as_ref(),
+        only_plan: args.closure.graph.is_some(),
+    })?;
     if let Some(file) = &args.report {
         page::write(file, &closure, &graph, &plan, &args.layers)?;
     }
@@ -162,6 +205,12 @@ pub(crate) fn run(args: &PlanArgs) -> anyhow::Result<()> {
     let total = plan.layers().iter().map(|layer| layer.nar_size).sum();
     let count: usize = plan.layers().iter().map(|layer| layer.paths.len()).sum();
     rows.push([String::new(), human(total), count.to_string(), "in all".into()]);
+    let dead: Vec<StorePath> = plan.layers().iter().flat_map(|layer| layer.dead.clone()).collect();
+    if !dead.is_empty() {
+        let size = plan.layers().iter().map(|layer| layer.dead_size).sum();
+        let text = format!("of these dead, in kept layers: {}", every_name(&dead));
+        rows.push([String::new(), human(size), dead.len().to_string(), text]);
+    }
     let left_out = plan.left_out();
     if !left_out.is_empty() {
         let text = format!("left out: {}", names(left_out));
@@ -178,14 +227,21 @@ fn names(paths: &[StorePath]) -> String {
     format!("{}{rest}", names.join(", "))
 }
 
+fn every_name(paths: &[StorePath]) -> String {
+    paths.iter().map(StorePath::name).collect::<Vec<_>>().join(", ")
+}
+
 fn to_json(plan: &Plan, strategy: &StrategyArg, closure: &Closure) -> Value {
     let full = |paths: &[StorePath]| -> Vec<String> {
         paths.iter().map(|path| closure.store_dir().join(path)).collect()
     };
-    let layers = plan
-        .layers()
-        .iter()
-        .map(|layer| json!({"paths": full(&layer.paths), "nar_size": layer.nar_size}));
+    let layers = plan.layers().iter().map(|layer| {
+        let mut json = json!({"paths": full(&layer.paths), "nar_size": layer.nar_size});
+        if !layer.dead.is_empty() {
+            json["dead"] = full(&layer.dead).into();
+        }
+        json
+    });
     let mut json = json!({
         "version": 1,
         "strategy": strategy.to_string(),

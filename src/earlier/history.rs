@@ -86,7 +86,13 @@ impl Entry {
                         source,
                     })?;
                 layer.paths = names.paths(&paths, place)?;
-                layer.key = key.trim_start().parse().ok();
+                // Later versions may say more.
+                for word in key.split_ascii_whitespace() {
+                    match word.strip_prefix("nar-size=") {
+                        Some(size) => layer.nar_size = size.parse().ok(),
+                        None => layer.key = layer.key.or_else(|| word.parse().ok()),
+                    }
+                }
             }
             None => {
                 // No name in a store has quotes, so that a list of Python's is nearly JSON.

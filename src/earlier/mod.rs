@@ -18,6 +18,7 @@ mod error;
 mod history;
 mod image;
 mod plan_file;
+mod recall;
 mod tar_header;
 mod tar_index;
 
@@ -59,7 +60,7 @@ pub enum Kind {
 pub struct EarlierLayer {
     /// Its store paths, sorted; none for files outside the store and for layers of others.
     pub paths: Vec<StorePath>,
-    /// Sum of the paths' NAR sizes, which only plans tell.
+    /// Sum of the paths' NAR sizes, which plans and images of ours tell.
     pub nar_size: Option<u64>,
     /// Its blob, where the image says which it is.
     pub blob: Option<EarlierBlob>,
@@ -85,6 +86,17 @@ impl Earlier {
     /// Whether any layer says which store paths it has.
     pub fn has_plan(&self) -> bool {
         self.store_dir.is_some()
+    }
+
+    /// Whether a new image can keep any of its layers: those of others have the same paths, but
+    /// never the same bytes.
+    pub fn can_be_kept(&self) -> bool {
+        self.layers.iter().any(|layer| self.is_ours(layer))
+    }
+
+    /// Whether this program planned or made the layer, and it has store paths.
+    fn is_ours(&self, layer: &EarlierLayer) -> bool {
+        !layer.paths.is_empty() && (self.kind == Kind::Plan || layer.key.is_some())
     }
 
     /// All store paths, bottom layer first.

@@ -61,7 +61,7 @@ pub(crate) fn pack<S: Sink>(
 ) -> Result<Seen, Error> {
     let mut seen = Seen::default();
     match source {
-        Source::Store { parents, paths } => {
+        Source::Store { parents, paths, .. } => {
             let mut walker = Walker::default();
             for parent in parents {
                 sink.header(parent.as_bytes(), MODE_PARENT, tar::Kind::Directory)?;

@@ -36,6 +36,8 @@ pub struct Layer {
     pub compression: Compression,
     /// What its tar was made from, hashed: paths, their NAR hashes and the version of the recipe.
     pub key: Option<Digest>,
+    /// Sum of the NAR sizes of its paths, as far as the plan knew them.
+    pub nar_size: Option<u64>,
     content: Spooled,
 }
 
@@ -221,6 +223,7 @@ fn one(
         size: blob.size,
         compression,
         key: source.key(whiteouts, &seen.nar_hashes),
+        nar_size: source.nar_size(),
         content: blob.content,
     };
     Ok((Arc::new(layer), seen))

@@ -115,6 +115,16 @@ pub(crate) fn canonical<T: Serialize>(value: &T) -> Vec<u8> {
     value.to_string().into_bytes()
 }
 
+/// Who made a layer, from what, and how large its store paths are as NARs: what the plan of the
+/// next image is made with.
+fn made_by(layer: &Layer) -> String {
+    match (layer.key, layer.nar_size) {
+        (None, _) => "closure2img".into(),
+        (Some(key), None) => format!("closure2img {key}"),
+        (Some(key), Some(size)) => format!("closure2img {key} nar-size={size}"),
+    }
+}
+
 fn configuration(layers: &[Arc<Layer>], description: &Description) -> Value {
     let created = description.created.to_string();
     let history = layers.iter().map(|layer| {
@@ -126,7 +136,7 @@ fn configuration(layers: &[Arc<Layer>], description: &Description) -> Value {
         };
         HistoryBuilder::default()
             .created(created.clone())
-            .created_by(layer.key.map_or("closure2img".into(), |key| format!("closure2img {key}")))
+            .created_by(made_by(layer))
             .comment(comment)
             .build()
             .expect("history has no required fields")

@@ -21,6 +21,8 @@ pub enum Source {
         parents: Vec<String>,
         /// The paths, sorted.
         paths: Vec<PathSource>,
+        /// Sum of their NAR sizes, as planned.
+        nar_size: u64,
     },
     /// Files outside the store, parents before children.
     Root(Vec<RootEntry>),
@@ -84,6 +86,14 @@ impl Source {
         Some(Digest::of(text.as_bytes()))
     }
 
+    /// Sum of the NAR sizes of its store paths.
+    pub(crate) fn nar_size(&self) -> Option<u64> {
+        match self {
+            Self::Store { nar_size, .. } => Some(*nar_size),
+            Self::Root(_) => None,
+        }
+    }
+
     /// About how much there is to read, in bytes.
     pub fn weight(&self) -> u64 {
         match self {
@@ -111,5 +121,5 @@ pub fn store_layer(
         let name = store_dir.join(path).trim_start_matches('/').to_owned();
         PathSource { path: path.clone(), name, real, nar_size, nar_hash }
     });
-    Source::Store { parents: parents(store_dir), paths: paths.collect() }
+    Source::Store { parents: parents(store_dir), paths: paths.collect(), nar_size: group.nar_size }
 }

@@ -1,17 +1,17 @@
 //! Paths that are to share a layer, and what that is expected to cost.
 
 use super::causes::Causes;
-use super::model::{Model, overhead, pulled_now};
+use super::model::{Model, likelihoods, overhead, pulled_now, updates};
 
 /// One or several atoms in one layer. Atoms are what is not taken apart: units, or many tiny ones.
 #[derive(Clone, Debug)]
-pub(super) struct Cluster {
+pub(crate) struct Cluster {
     /// Which atoms, by number.
     pub(super) atoms: Vec<usize>,
     /// How many units those are.
     units: usize,
     /// Bytes that a pull of it moves.
-    pub(super) size: f64,
+    pub(crate) size: f64,
     /// Bytes of it that other images are expected to have.
     pub(super) shared: f64,
     /// What changes it.
@@ -46,6 +46,18 @@ impl Cluster {
     pub(super) fn cost(&self, model: &Model) -> f64 {
         let mixed = if self.is_alone() { 0.0 } else { model.mixing() * self.shared };
         self.size * (self.touched + self.apps) + mixed + overhead()
+    }
+
+    /// How likely it moves when its application changes, when one package of so many does, and
+    /// with a security update.
+    pub(crate) fn likelihoods(&self, packages: usize) -> [f64; 3] {
+        let [package, security] = likelihoods(self.causes.len(), packages);
+        [self.apps.min(1.0), package, security]
+    }
+
+    /// How likely an update of any kind touches it, in a closure of so many packages.
+    pub(crate) fn chance(&self, packages: usize) -> f64 {
+        ((self.touched + self.apps) / updates(packages)).min(1.0)
     }
 
     /// Both in one layer.

@@ -28,7 +28,8 @@ use crate::{Budget, Graph, NodeId, NodeSet};
 use cluster::Cluster;
 use merge::{Until, merge};
 use model::Model;
-use prepare::Prepared;
+pub(crate) use model::{bytes, whole};
+pub(crate) use prepare::Prepared;
 pub(crate) use stay::stay;
 use top::Place;
 

@@ -90,6 +90,18 @@ impl Model {
     }
 }
 
+/// How likely a layer with so many causes is touched when one package changes out of so many, and
+/// when a security update touches each with the smaller of its shares.
+pub(super) fn likelihoods(causes: usize, packages: usize) -> [f64; 2] {
+    let unhurt = (0..causes).fold(1.0, |unhurt, _| unhurt * (1.0 - SHARES[0]));
+    [(number(causes) / number(packages.max(1))).min(1.0), 1.0 - unhurt]
+}
+
+/// How often anything is updated in a closure of so many packages.
+pub(super) fn updates(packages: usize) -> f64 {
+    APP + SINGLE * number(packages) + MANY * number(SHARES.len())
+}
+
 /// How often one of `count` applications changes that stand beside each other.
 pub(super) fn app(count: usize) -> f64 {
     APP / number(count.next_power_of_two())
@@ -107,8 +119,18 @@ pub(super) fn pulled_now(size: f64) -> f64 {
 
 /// A size as the model reckons with it.
 #[expect(clippy::cast_precision_loss, reason = "what is expected is no exact figure")]
-pub(super) fn bytes(size: u64) -> f64 {
+pub(crate) fn bytes(size: u64) -> f64 {
     size as f64
+}
+
+/// A size of the model's, as bytes.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "sums of sizes, never negative; `as` saturates"
+)]
+pub(crate) fn whole(size: f64) -> u64 {
+    size as u64
 }
 
 fn number(count: usize) -> f64 {

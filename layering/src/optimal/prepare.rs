@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::Scope;
+use super::causes::Causes;
 use super::cluster::Cluster;
 use super::model::{Model, app, bytes};
 use super::top::{Place, top};
@@ -11,10 +12,12 @@ use super::units::{Unit, units};
 use crate::{Budget, Graph, NodeId, NodeSet};
 
 /// What there is to plan.
-pub(super) struct Prepared {
+pub(crate) struct Prepared {
     pub(super) model: Model,
     /// Sorted by name, so that neither hashes nor the order of rows decide anything.
     pub(super) atoms: Vec<Atom>,
+    /// The atom of each node that is to be planned.
+    atom_of: Vec<Option<usize>>,
 }
 
 /// A unit, as far as it is to be planned.
@@ -27,10 +30,10 @@ pub(super) struct Atom {
 }
 
 impl Prepared {
-    pub(super) fn new(graph: &Graph, keep: &NodeSet, budget: Budget, scope: Scope) -> Self {
+    pub(crate) fn new(graph: &Graph, keep: &NodeSet, budget: Budget, scope: Scope) -> Self {
         let units = units(graph);
         let size = |unit: usize| -> f64 {
-            units[unit].nodes.iter().map(|&id| bytes(graph.node(id).nar_size)).sum()
+            units[unit].nodes.iter().map(|&id| bytes(graph.node(id).moved_size)).sum()
         };
         let top = top(&units, size);
         let model = Model::new(budget.get(), scope);
@@ -51,13 +54,41 @@ impl Prepared {
         });
         let atoms =
             kept.into_iter().enumerate().map(|(number, (unit, nodes, Unit { causes, .. }))| {
-                let size = nodes.iter().map(|&id| bytes(graph.node(id).nar_size)).sum();
+                let size = nodes.iter().map(|&id| bytes(graph.node(id).moved_size)).sum();
                 let app = if apps.contains(&unit) { app } else { 0.0 };
                 let cluster = Cluster::new(&model, number, size, causes.clone(), app);
                 Atom { nodes, place: top.places[unit], cluster }
             });
-        let atoms = atoms.collect();
-        Self { model, atoms }
+        let atoms: Vec<Atom> = atoms.collect();
+        let mut atom_of = vec![None; graph.nodes().len()];
+        for (number, atom) in atoms.iter().enumerate() {
+            for id in &atom.nodes {
+                atom_of[id.index()] = Some(number);
+            }
+        }
+        Self { model, atoms, atom_of }
+    }
+
+    /// How many packages there are, as far as causes tell them apart.
+    pub(crate) fn packages(&self) -> usize {
+        let mut causes = Causes::none();
+        self.atoms.iter().for_each(|atom| causes |= &atom.cluster.causes);
+        causes.len()
+    }
+
+    /// The paths of each atom, and the atom alone in a layer.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (&[NodeId], &Cluster)> {
+        self.atoms.iter().map(|atom| (&*atom.nodes, &atom.cluster))
+    }
+
+    /// The atoms of `nodes` in one layer; `None` if there are none.
+    pub(crate) fn layer(&self, nodes: impl IntoIterator<Item = NodeId>) -> Option<Cluster> {
+        let atoms: BTreeSet<usize> =
+            nodes.into_iter().filter_map(|id| self.atom_of[id.index()]).collect();
+        let mut atoms = atoms.into_iter().map(|atom| &self.atoms[atom].cluster);
+        let mut joined = atoms.next()?.clone();
+        atoms.for_each(|atom| joined.join(atom, &self.model));
+        Some(joined)
     }
 
     /// The clusters of all atoms of these places.

@@ -8,35 +8,22 @@ use std::collections::BTreeSet;
 
 use super::merge::{Until, merge};
 use super::prepare::Prepared;
-use super::{Cluster, Scope, coarse};
+use super::{Scope, coarse};
 use crate::{Budget, Graph, NodeId, NodeSet};
 
 /// For each of the layers `held`, whose paths are in `keep`: whether it stays as it is.
 pub(crate) fn stay(graph: &Graph, keep: &NodeSet, budget: Budget, held: &[&[NodeId]]) -> Vec<bool> {
     let closure = Prepared::new(graph, keep, budget, Scope::Update);
-    let mut atom_of = vec![0; graph.nodes().len()];
-    for (number, atom) in closure.atoms.iter().enumerate() {
-        for id in &atom.nodes {
-            atom_of[id.index()] = number;
-        }
-    }
     let mut fresh: BTreeSet<usize> = (0..closure.atoms.len()).collect();
     let mut layers = Vec::new();
     for layer in held {
-        let atoms: BTreeSet<usize> = layer.iter().map(|id| atom_of[id.index()]).collect();
-        let mut joined: Option<Cluster> = None;
-        for &atom in &atoms {
-            fresh.remove(&atom);
-            let alone = &closure.atoms[atom].cluster;
-            match &mut joined {
-                None => joined = Some(alone.clone()),
-                Some(joined) => joined.join(alone, &closure.model),
+        if let Some(mut layer) = closure.layer(layer.iter().copied()) {
+            layer.hold();
+            for atom in &layer.atoms {
+                fresh.remove(atom);
             }
+            layers.push(layer);
         }
-        layers.extend(joined);
-    }
-    for layer in &mut layers {
-        layer.hold();
     }
     let fresh = fresh.into_iter().map(|atom| closure.atoms[atom].cluster.clone()).collect();
     let mut clusters = coarse::coarsen(fresh, &closure.model);

@@ -11,6 +11,7 @@ use crate::cli::closure_args::ClosureArgs;
 use crate::cli::plan::LayerArgs;
 
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "flags are what they are")]
 pub(crate) struct OciArgs {
     #[command(flatten)]
     pub(super) closure: ClosureArgs,
@@ -45,6 +46,10 @@ pub(crate) struct OciArgs {
     /// Trust the certificate authorities in this PEM file, too
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(super) ca: Vec<PathBuf>,
+
+    /// Plan all layers anew, rather than around those of the image that is now at the pushed tag
+    #[arg(long, conflicts_with = "previous", help_heading = "Layers")]
+    pub(super) no_previous: bool,
 
     /// Compression of the layers: gzip[:LEVEL], zstd[:LEVEL] or none
     #[arg(long, value_name = "HOW", default_value = "gzip", help_heading = "Layers")]

@@ -6,14 +6,20 @@ use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 
 use anyhow::Context;
+use closure2img::earlier::Earlier;
 use closure2img::image::root_files::{RootFiles, User};
-use closure2img::image::{self, Compression, Destination, Dialect, Order, Program, RunConfig};
+use closure2img::image::{
+    self, Compression, Destination, Dialect, Machine, Order, Program, RunConfig,
+};
 use closure2img::progress::{Event, Progress};
 use closure2img::push::Target;
 use jiff::Timestamp;
+use layering::StoreDir;
 use registry::{Authority, Client, ClientOptions, Reference};
 
 use super::args::{Format, OciArgs};
+use crate::cli::plan::Wanted;
+use crate::cli::previous;
 use crate::cli::report::Usage;
 
 /// Docker's `maxLayerDepth`: a container's own two layers come on top, and some storage drivers end at 127.
@@ -83,7 +89,11 @@ impl OciArgs {
     }
 
     /// What the image is to be, from flags, files and closure.
-    pub(super) fn order(&self, progress: &dyn Progress) -> anyhow::Result<Order> {
+    pub(super) fn order(
+        &self,
+        targets: &[Target],
+        progress: &dyn Progress,
+    ) -> anyhow::Result<Order> {
         let created = created(self.created.as_deref())?;
         let (run, program) = self.run_config()?;
         let mut closure = self.closure.closure(false, progress)?;
@@ -114,7 +124,15 @@ impl OciArgs {
             );
             Usage::new(text, "raise it: one layer holds the files outside the store")
         })?;
-        let plan = self.layers.plan(closure.store_dir(), &closure.graph()?, budget)?;
+        let earlier = self.earlier(closure.store_dir(), targets, progress)?;
+        let (plan, _) = self.layers.plan(Wanted {
+            store: &closure.store,
+            graph: closure.graph()?,
+            budget,
+            earlier: earlier.as_ref(),
+            only_plan: false,
+        })?;
+        previous::tell_dead(&plan, progress);
         if let [first, ..] = plan.left_out() {
             let text = format!(
                 "left out of the image by the pipeline: {} of the paths, such as `{first}`",
@@ -144,6 +162,23 @@ impl OciArgs {
             annotations,
             dialect,
         })
+    }
+
+    /// The image before this one: what `--previous` names, or else what is at the first tag.
+    fn earlier(
+        &self,
+        store: &StoreDir,
+        targets: &[Target],
+        progress: &dyn Progress,
+    ) -> anyhow::Result<Option<Earlier>> {
+        let machine = self.arch.clone().unwrap_or_else(Machine::host);
+        match (&self.layers.previous, targets) {
+            (Some(text), _) => previous::named(text, &self.ca, &machine, store, progress),
+            (None, [target, ..]) if !self.no_previous => {
+                Ok(previous::at_tag(target, &machine, store, progress))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// The configuration file and the flags over it, and who says which program is run.

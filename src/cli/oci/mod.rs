@@ -18,7 +18,7 @@ pub(crate) fn run(args: &OciArgs) -> anyhow::Result<()> {
     let progress = args.closure.progress();
     let progress = &*progress;
     let targets = args.targets()?;
-    let order = args.order(progress)?;
+    let order = args.order(&targets, progress)?;
     let run = order.run_config()?;
     let sources = order.sources()?;
     let options = LayerOptions {

@@ -1,0 +1,105 @@
+//! What an earlier image gives to the plan of the next: layers to keep, and how far its paths
+//! compress.
+
+use std::collections::BTreeMap;
+
+use layering::{Graph, Memory, Remembered, StorePath, Waste};
+
+use super::{Earlier, EarlierLayer};
+
+impl Earlier {
+    /// The layers that a plan may keep; one with paths that left the closure only if all its paths
+    /// `can_be_had` again.
+    pub fn memory(&self, max_waste: Waste, can_be_had: impl Fn(&StorePath) -> bool) -> Memory {
+        let layers = self.layers.iter().filter(|layer| self.is_ours(layer));
+        let layers = layers.map(|layer| Remembered {
+            paths: layer.paths.clone(),
+            nar_size: layer.nar_size,
+            with_dead: layer.paths.iter().all(&can_be_had),
+        });
+        Memory { layers: layers.collect(), max_waste }
+    }
+
+    /// `graph` with the bytes that a pull of each path moves: as far compressed as the layer that
+    /// had it, and paths that are new as far as all of it.
+    pub fn weigh(&self, graph: Graph) -> Graph {
+        let mut factors: BTreeMap<&StorePath, Factor> = BTreeMap::new();
+        let mut all = Factor { blob: 0, nar: 0 };
+        for layer in &self.layers {
+            let Some(factor) = Factor::of(layer) else { continue };
+            all.blob += factor.blob;
+            all.nar += factor.nar;
+            factors.extend(layer.paths.iter().map(|path| (path, factor)));
+        }
+        if all.nar == 0 {
+            return graph;
+        }
+        graph.with_moved_sizes(|node| factors.get(&node.path).unwrap_or(&all).of_nar(node.nar_size))
+    }
+}
+
+/// How many bytes of blobs stand for how many of NARs.
+#[derive(Clone, Copy, Debug)]
+struct Factor {
+    blob: u128,
+    nar: u128,
+}
+
+impl Factor {
+    fn of(layer: &EarlierLayer) -> Option<Self> {
+        let (blob, nar) = (layer.blob.as_ref()?.size, layer.nar_size?);
+        (nar > 0 && !layer.paths.is_empty()).then_some(Self { blob: blob.into(), nar: nar.into() })
+    }
+
+    fn of_nar(self, size: u64) -> u64 {
+        u64::try_from(u128::from(size) * self.blob / self.nar).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use layering::Row;
+    use registry::Digest;
+
+    use super::super::{EarlierBlob, Kind};
+    use super::*;
+
+    fn path(name: &str) -> StorePath {
+        format!("{:0>32}-{name}", 1).parse().unwrap()
+    }
+
+    fn layer(names: &[&str], nar_size: u64, blob: u64) -> EarlierLayer {
+        EarlierLayer {
+            paths: names.iter().map(|name| path(name)).collect(),
+            nar_size: Some(nar_size),
+            blob: Some(EarlierBlob {
+                digest: Digest::of(b""),
+                size: blob,
+                media_type: "application/vnd.oci.image.layer.v1.tar+gzip".into(),
+            }),
+            key: Some(Digest::of(b"")),
+            ..EarlierLayer::default()
+        }
+    }
+
+    fn earlier() -> Earlier {
+        let layers = vec![layer(&["a", "b"], 100, 50), layer(&["c"], 100, 10), layer(&[], 9, 9)];
+        Earlier::new("before", Kind::Image, None, layers).unwrap()
+    }
+
+    #[test]
+    fn paths_weigh_what_their_layers_weighed() {
+        let row = |name| Row { path: path(name), nar_size: 1000, references: vec![] };
+        let graph = Graph::new(["a", "c", "new"].map(row)).unwrap();
+        let weighed = earlier().weigh(graph);
+        let sizes: Vec<u64> = weighed.nodes().iter().map(|node| node.moved_size).collect();
+        assert_eq!(sizes, [500, 100, 300]);
+    }
+
+    #[test]
+    fn only_what_can_be_had_is_kept_with_dead_paths() {
+        let memory = earlier().memory(Waste::default(), |path| path.name() != "b");
+        let kept: Vec<bool> = memory.layers.iter().map(|layer| layer.with_dead).collect();
+        assert_eq!(kept, [false, true]);
+    }
+}
