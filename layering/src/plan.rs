@@ -1,6 +1,7 @@
 //! From a graph and a budget to layers.
 
 use crate::by_hand::Placed;
+use crate::fleet::FleetPlan;
 use crate::{
     Budget, ByHand, ByHandError, Graph, NodeId, NodeSet, Pipeline, PipelineError, StorePath,
     Strategy,
@@ -68,6 +69,8 @@ pub enum Planner {
     Strategy(Strategy),
     /// It may not fit the graph or the budget.
     Pipeline(Pipeline),
+    /// What many images share, as far as this one has it; then the default strategy.
+    Fleet(FleetPlan),
 }
 
 /// Why there is no plan.
@@ -107,6 +110,7 @@ pub fn plan_around(
         groups.extend(match planner {
             Planner::Strategy(strategy) => strategy.group(graph, &rest, budget),
             Planner::Pipeline(pipeline) => pipeline.group(graph, &rest, budget)?,
+            Planner::Fleet(fleet) => fleet.group(graph, &rest, budget),
         });
     }
     groups.extend(above);
