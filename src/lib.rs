@@ -10,8 +10,11 @@
 //! - [`closure`]: which store paths the roots need.
 //! - [`tree`]: what a store path consists of, in canonical order.
 //! - [`image`]: layers, configuration, manifest, archive and layout.
+//! - [`earlier`]: what images and plans of before say of their layers.
+//! - [`diff`]: what is different between two of them.
 //! - [`output`]: files that appear whole or not at all.
 //! - [`push`]: to registries, while layers are still being made.
+//! - [`report`]: a plan as a page to look at.
 //! - [`progress`]: what is told on the way.
 //!
 //! Which paths share a layer is decided by the [`layering`] crate, and [`registry`] moves blobs.
@@ -19,8 +22,11 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod closure;
+pub mod diff;
+pub mod earlier;
 pub mod image;
 pub mod output;
 pub mod progress;
 pub mod push;
+pub mod report;
 pub mod tree;

@@ -5,8 +5,11 @@
 
 mod closure;
 mod closure_args;
+mod diff;
 mod display;
+mod earlier;
 mod oci;
+mod page;
 mod plan;
 mod report;
 
@@ -35,6 +38,8 @@ enum Command {
     Plan(plan::PlanArgs),
     /// Show the closure of the roots with sizes
     Closure(closure::ListArgs),
+    /// Show which paths and layers differ between two images or plans, and what that is to pull
+    Diff(diff::DiffArgs),
 }
 
 /// Does what the command line says.
@@ -43,6 +48,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Oci(args) => oci::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Closure(args) => closure::run(&args),
+        Command::Diff(args) => diff::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

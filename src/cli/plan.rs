@@ -11,12 +11,14 @@ use clap::Args;
 use closure2img::closure::Closure;
 use closure2img::progress::{Quiet, human};
 use layering::{
-    Budget, ByHand, Globs, PathLists, Pipeline, Plan, Planner, StorePath, Strategy, UnknownStrategy,
+    Budget, ByHand, Globs, Graph, PathLists, Pipeline, Plan, Planner, StoreDir, StorePath,
+    Strategy, UnknownStrategy,
 };
 use serde_json::{Value, json};
 
 use super::closure_args::ClosureArgs;
 use super::display::table;
+use super::page;
 use super::report::NotJson;
 
 #[derive(Args, Debug)]
@@ -31,6 +33,10 @@ pub(crate) struct PlanArgs {
     /// "layers": [{"paths": […], "nar_size": N}, …]}, and "left_out": […] if a pipeline drops paths
     #[arg(long)]
     json: bool,
+
+    /// Write the plan as a page to look at in a browser: one file that needs no network
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
 }
 
 /// How paths are grouped.
@@ -98,8 +104,12 @@ impl fmt::Display for StrategyArg {
 
 impl LayerArgs {
     /// The layers of `closure`, of which there may be `budget`.
-    pub(crate) fn plan(&self, closure: &Closure, budget: Budget) -> anyhow::Result<Plan> {
-        let store = closure.store_dir();
+    pub(crate) fn plan(
+        &self,
+        store: &StoreDir,
+        graph: &Graph,
+        budget: Budget,
+    ) -> anyhow::Result<Plan> {
         let planner = match &self.strategy {
             StrategyArg::Named(strategy) => Planner::Strategy(*strategy),
             StrategyArg::Pipeline(file) => Planner::Pipeline(
@@ -115,7 +125,7 @@ impl LayerArgs {
                 .with_context(|| format!("reading `{}`", file.display()))?,
         };
         let by_hand = ByHand { store: store.clone(), lists, globs: self.globs.clone() };
-        Ok(layering::plan_around(&closure.graph()?, budget, &by_hand, &planner)?)
+        Ok(layering::plan_around(graph, budget, &by_hand, &planner)?)
     }
 }
 
@@ -130,7 +140,11 @@ fn read_json(file: &Path) -> anyhow::Result<Value> {
 
 pub(crate) fn run(args: &PlanArgs) -> anyhow::Result<()> {
     let closure = args.closure.closure(false, &Quiet)?;
-    let plan = args.layers.plan(&closure, args.layers.max_layers)?;
+    let graph = closure.graph()?;
+    let plan = args.layers.plan(closure.store_dir(), &graph, args.layers.max_layers)?;
+    if let Some(file) = &args.report {
+        page::write(file, &closure, &graph, &plan, &args.layers)?;
+    }
     if args.json {
         let mut out = std::io::stdout().lock();
         writeln!(out, "{}", to_json(&plan, &args.layers.strategy, &closure))?;

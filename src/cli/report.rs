@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use closure2img::{closure, image, output};
+use closure2img::{closure, diff, earlier, image, output};
 
 /// A command line that clap cannot see is wrong.
 #[derive(Debug)]
@@ -112,6 +112,14 @@ fn hints(cause: &(dyn std::error::Error + 'static)) -> Vec<String> {
         error.hint().into_iter().collect()
     } else if let Some(error) = cause.downcast_ref::<output::OutputError>() {
         error.hint().into_iter().collect()
+    } else if let Some(error) = cause.downcast_ref::<earlier::Error>() {
+        match error {
+            // A transparent error hides the one within from the chain.
+            earlier::Error::Registry(inner) => vec![hint_of_registry(inner)],
+            _ => error.hint().into_iter().collect(),
+        }
+    } else if let Some(error) = cause.downcast_ref::<diff::Incomparable>() {
+        vec![error.hint()]
     } else if let Some(error) = cause.downcast_ref::<registry::Error>() {
         vec![hint_of_registry(error)]
     } else if let Some(error) = cause.downcast_ref::<layering::PlanError>() {

@@ -21,6 +21,7 @@
 #[macro_use]
 pub mod peer;
 
+pub mod browser;
 pub mod containerd;
 pub mod copy;
 pub mod demo;

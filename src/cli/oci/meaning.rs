@@ -114,7 +114,7 @@ impl OciArgs {
             );
             Usage::new(text, "raise it: one layer holds the files outside the store")
         })?;
-        let plan = self.layers.plan(&closure, budget)?;
+        let plan = self.layers.plan(closure.store_dir(), &closure.graph()?, budget)?;
         if let [first, ..] = plan.left_out() {
             let text = format!(
                 "left out of the image by the pipeline: {} of the paths, such as `{first}`",
