@@ -8,6 +8,7 @@ mod closure_args;
 mod diff;
 mod display;
 mod earlier;
+mod fleet;
 mod oci;
 mod page;
 mod plan;

@@ -10,6 +10,7 @@ use anyhow::Context;
 use clap::Args;
 use closure2img::closure::Closure;
 use closure2img::progress::{Quiet, human};
+use layering::fleet::FleetPlan;
 use layering::{
     Budget, ByHand, Globs, Graph, PathLists, Pipeline, Plan, Planner, StoreDir, StorePath,
     Strategy, UnknownStrategy,
@@ -18,6 +19,7 @@ use serde_json::{Value, json};
 
 use super::closure_args::ClosureArgs;
 use super::display::table;
+use super::fleet::FleetArgs;
 use super::page;
 use super::report::NotJson;
 
@@ -37,6 +39,9 @@ pub(crate) struct PlanArgs {
     /// Write the plan as a page to look at in a browser: one file that needs no network
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+
+    #[command(flatten)]
+    fleet: FleetArgs,
 }
 
 /// How paths are grouped.
@@ -54,7 +59,8 @@ pub(crate) struct LayerArgs {
     pub(crate) max_layers: Budget,
 
     /// How store paths are grouped: popularity (nixpkgs' order), auto (nixpkgs' default), size
-    /// (guix), nix2container, or pipeline:FILE, stages as in nixpkgs' layeringPipeline
+    /// (guix), nix2container, pipeline:FILE, stages as in nixpkgs' layeringPipeline, or fleet:FILE,
+    /// what `plan --fleet` wrote
     #[arg(long, value_name = "NAME", default_value_t, help_heading = "Layers")]
     pub(crate) strategy: StrategyArg,
 
@@ -74,6 +80,7 @@ pub(crate) struct LayerArgs {
 pub(crate) enum StrategyArg {
     Named(Strategy),
     Pipeline(PathBuf),
+    Fleet(PathBuf),
 }
 
 impl Default for StrategyArg {
@@ -86,9 +93,10 @@ impl FromStr for StrategyArg {
     type Err = UnknownStrategy;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.strip_prefix("pipeline:") {
-            Some(file) => Ok(Self::Pipeline(file.into())),
-            None => text.parse().map(Self::Named),
+        match text.split_once(':') {
+            Some(("pipeline", file)) => Ok(Self::Pipeline(file.into())),
+            Some(("fleet", file)) => Ok(Self::Fleet(file.into())),
+            _ => text.parse().map(Self::Named),
         }
     }
 }
@@ -98,6 +106,7 @@ impl fmt::Display for StrategyArg {
         match self {
             Self::Named(strategy) => strategy.fmt(f),
             Self::Pipeline(file) => write!(f, "pipeline:{}", file.display()),
+            Self::Fleet(file) => write!(f, "fleet:{}", file.display()),
         }
     }
 }
@@ -115,6 +124,11 @@ impl LayerArgs {
             StrategyArg::Pipeline(file) => Planner::Pipeline(
                 read_json(file)
                     .and_then(|stages| Ok(Pipeline::from_json(&stages, store)?))
+                    .with_context(|| format!("reading `{}`", file.display()))?,
+            ),
+            StrategyArg::Fleet(file) => Planner::Fleet(
+                read_json(file)
+                    .and_then(|plan| Ok(FleetPlan::from_json(&plan, store)?))
                     .with_context(|| format!("reading `{}`", file.display()))?,
             ),
         };
@@ -139,6 +153,9 @@ fn read_json(file: &Path) -> anyhow::Result<Value> {
 }
 
 pub(crate) fn run(args: &PlanArgs) -> anyhow::Result<()> {
+    if !args.fleet.graphs.is_empty() {
+        return args.fleet.run(&args.closure, args.layers.max_layers, args.json);
+    }
     let closure = args.closure.closure(false, &Quiet)?;
     let graph = closure.graph()?;
     let plan = args.layers.plan(closure.store_dir(), &graph, args.layers.max_layers)?;

@@ -60,7 +60,9 @@ mod tests {
 
     fn set(images: &[usize]) -> Holders {
         let mut set = Holders::none(200);
-        images.iter().for_each(|&image| set.insert(image));
+        for &image in images {
+            set.insert(image);
+        }
         set
     }
 
