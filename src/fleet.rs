@@ -44,6 +44,16 @@ pub enum PlanFleetError {
     Plan(#[from] PlanError),
 }
 
+impl PlanFleetError {
+    /// What a user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Fleet(error) => Some(error.hint().into()),
+            Self::Plan(error) => error.hint(),
+        }
+    }
+}
+
 impl Fleet {
     /// Reads `files`, each as `query` says of one.
     pub fn read(

@@ -74,13 +74,21 @@ fn print(fleet: &Fleet, planned: &Planned) -> anyhow::Result<()> {
     writeln!(out, "\npull: where one other image is already, the mean over all others\n")?;
     out.flush()?;
     drop(out);
+    let floor = planned.report.floor;
+    let row = |stored: u64, text: String| [human(stored), percent(stored, floor), text];
     let groups = counted(planned.plan.groups().len(), "shared layer");
-    let mut rows = vec![[human(planned.report.stored), format!("in the registry, with {groups}")]];
+    let mut rows = vec![row(planned.report.stored, format!("in the registry, with {groups}"))];
     for (strategy, report) in &planned.alone {
-        rows.push([human(report.stored), format!("if each is planned alone: {strategy}")]);
+        rows.push(row(report.stored, format!("if each is planned alone: {strategy}")));
     }
-    rows.push([human(planned.report.floor), "if each path is stored once".into()]);
-    Ok(table([true, false], &rows)?)
+    rows.push(row(floor, "if each path is stored once".into()));
+    Ok(table([true, true, false], &rows)?)
+}
+
+/// How much `bytes` is of `floor`, rounded.
+fn percent(bytes: u64, floor: u64) -> String {
+    let floor = u128::from(floor.max(1));
+    format!("{} %", (200 * u128::from(bytes) + floor) / (2 * floor))
 }
 
 fn to_json(fleet: &Fleet, planned: &Planned) -> Value {

@@ -16,20 +16,29 @@ impl FleetPlan {
     /// the default strategy makes of the others.
     pub(crate) fn group(&self, graph: &Graph, keep: &NodeSet, budget: Budget) -> Vec<Vec<NodeId>> {
         let used = self.used(graph, keep, budget);
+        let mut groups: Vec<Vec<NodeId>> = used.into_iter().map(|(_, ids)| ids).collect();
         let mut rest = keep.clone();
-        for &id in used.iter().flatten() {
+        for &id in groups.iter().flatten() {
             rest.remove(id);
         }
-        let mut groups = used;
         if let Some(left) = budget.less(groups.len()) {
             groups.extend(Strategy::default().group(graph, &rest, left));
         }
         groups
     }
 
-    /// The groups that are wholly in `keep`; the largest if there are too many. In the order of the
-    /// plan, since what many images have belongs at the bottom.
-    fn used(&self, graph: &Graph, keep: &NodeSet, budget: Budget) -> Vec<Vec<NodeId>> {
+    /// The groups of which more than half is in `keep`, by index, and what of them is there; the
+    /// largest if there are too many. In the order of the plan, since what many images have belongs
+    /// at the bottom.
+    ///
+    /// Not only whole groups: where one path has gone since the plan was made, the others are still
+    /// the same in all images.
+    pub(super) fn used(
+        &self,
+        graph: &Graph,
+        keep: &NodeSet,
+        budget: Budget,
+    ) -> Vec<(usize, Vec<NodeId>)> {
         let mut held: Vec<(usize, Vec<NodeId>)> = members::find(self, graph, keep)
             .into_iter()
             .enumerate()
@@ -48,6 +57,6 @@ impl FleetPlan {
             held.truncate(slots);
             held.sort_by_key(|&(index, _)| index);
         }
-        held.into_iter().map(|(_, ids)| ids).collect()
+        held
     }
 }

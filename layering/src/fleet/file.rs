@@ -15,7 +15,7 @@ pub struct SharedGroup {
     pub paths: Vec<StorePath>,
     /// Sum of their NAR sizes, in bytes.
     pub nar_size: u64,
-    /// How many images of the fleet hold all of them.
+    /// How many images of the fleet use it.
     pub images: usize,
 }
 

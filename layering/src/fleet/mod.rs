@@ -22,7 +22,7 @@ mod split;
 
 use std::collections::BTreeMap;
 
-use crate::{Budget, Graph, StorePath};
+use crate::{Budget, Graph, NodeSet, StorePath};
 use choose::slots;
 pub use file::{FleetPlan, FleetPlanError, SharedGroup};
 pub use report::{FleetReport, ImageReport};
@@ -87,7 +87,24 @@ impl FleetPlan {
             nar_size: atom.nar_size,
             paths: atom.paths.into_iter().cloned().collect(),
         });
-        Ok(Self::of_groups(budget, groups.collect()))
+        Ok(Self::of_groups(budget, groups.collect()).pruned(&images))
+    }
+}
+
+impl FleetPlan {
+    /// Without the groups that fewer than two of `images` have room for.
+    fn pruned(self, images: &[&Image]) -> Self {
+        let mut users = vec![0; self.groups().len()];
+        for image in images {
+            for (group, ids) in
+                self.used(&image.graph, &NodeSet::all(&image.graph), self.max_layers())
+            {
+                users[group] += usize::from(ids.len() == self.groups()[group].paths.len());
+            }
+        }
+        let groups = self.groups().iter().zip(users).filter(|&(_, users)| users > 1);
+        let groups = groups.map(|(group, images)| SharedGroup { images, ..group.clone() });
+        Self::of_groups(self.max_layers(), groups.collect())
     }
 }
 
