@@ -20,8 +20,6 @@ mod merge;
 mod report;
 mod split;
 
-use std::collections::BTreeMap;
-
 use crate::{Budget, Graph, NodeSet, StorePath};
 use choose::slots;
 pub use file::{FleetPlan, FleetPlanError, SharedGroup};
@@ -108,13 +106,13 @@ impl FleetPlan {
     }
 }
 
-/// Each closure once.
+/// Each closure once, in an order that does not depend on that of the images.
 fn different(images: &[Image]) -> Vec<&Image> {
-    let mut by_paths: BTreeMap<Vec<&StorePath>, &Image> = BTreeMap::new();
-    for image in images {
-        by_paths
-            .entry(image.graph.nodes().iter().map(|node| &node.path).collect())
-            .or_insert(image);
-    }
-    by_paths.into_values().collect()
+    let mut images: Vec<&Image> = images.iter().collect();
+    let paths = |image: &&Image| -> Vec<StorePath> {
+        image.graph.nodes().iter().map(|node| node.path.clone()).collect()
+    };
+    images.sort_by_cached_key(paths);
+    images.dedup_by(|a, b| a.graph == b.graph);
+    images
 }
