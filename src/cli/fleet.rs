@@ -14,6 +14,11 @@ use serde_json::{Map, Value, json};
 use super::closure_args::ClosureArgs;
 use super::display::table;
 
+/// What says how a single image comes about. Also not beside `--output`: clap does not insist on
+/// a flag that something given excludes.
+const OF_ONE_IMAGE: [&str; 8] =
+    ["roots", "store", "graph", "references", "strategy", "globs", "lists", "report"];
+
 #[derive(Args, Debug)]
 pub(crate) struct FleetArgs {
     /// Plan the images of these graph files together: what they share is the same layer in each.
@@ -22,13 +27,13 @@ pub(crate) struct FleetArgs {
         long = "fleet",
         value_name = "GRAPH",
         num_args = 1..,
-        conflicts_with_all = ["roots", "store", "graph", "references", "strategy", "globs", "lists", "report"],
+        conflicts_with_all = OF_ONE_IMAGE,
         help_heading = "Fleet"
     )]
     pub(crate) graphs: Vec<PathBuf>,
 
     /// Write the fleet plan to FILE, for `--strategy fleet:FILE` of `plan` and `oci`
-    #[arg(short, long, value_name = "FILE", requires = "graphs", help_heading = "Fleet")]
+    #[arg(short, long, value_name = "FILE", requires = "graphs", conflicts_with_all = OF_ONE_IMAGE, help_heading = "Fleet")]
     output: Option<PathBuf>,
 }
 
