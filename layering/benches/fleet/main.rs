@@ -2,10 +2,13 @@
 //!
 //! ```text
 //! cargo bench -p layering --bench fleet -- [--budgets 40,100] [--synthetic IMAGESxPATHS]
+//!                                          [--write DIR]
 //! ```
 //!
 //! Without `--synthetic`, the images are those of `fixtures/layering/graphs`, whose changes are
-//! planned, too: with the fleet plan as it was, and with a new one.
+//! planned, too: with the fleet plan as it was, and with a new one. Of a change, first what is pulled
+//! where each image is as it was, then what the registry has to store anew. `--write` plans nothing
+//! and writes a graph file for each image.
 
 #![allow(clippy::print_stdout, reason = "the table is for whoever runs this")]
 
@@ -22,20 +25,25 @@ use std::path::Path;
 use std::time::Instant;
 
 use layering::fleet::{FleetPlan, FleetReport, Image};
-use layering::{Budget, ByHand, Group, Plan, Planner, StorePath, Strategy, plan_around};
+use layering::{Budget, ByHand, Group, Plan, Planner, StoreDir, StorePath, Strategy, plan_around};
+use serde_json::{Value, json};
 
 use graphs::Images;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut budgets = String::from("40,100");
-    let mut size = None;
+    let (mut size, mut write) = (None, None);
     let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
     while let Some(flag) = args.next() {
         let value = args.next().ok_or_else(|| format!("`{flag}` needs a value"))?;
         match flag.as_str() {
             "--budgets" => budgets = value,
             "--synthetic" => size = Some(value),
-            _ => return Err(format!("no flag `{flag}`; there are --budgets, --synthetic").into()),
+            "--write" => write = Some(value),
+            _ => {
+                let known = "--budgets, --synthetic and --write";
+                return Err(format!("no flag `{flag}`; there are {known}").into());
+            }
         }
     }
     let budgets = budgets.split(',').map(str::parse).collect::<Result<Vec<Budget>, _>>()?;
@@ -46,6 +54,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             (synthetic::fleet(images.parse()?, paths.parse()?)?, BTreeMap::new())
         }
     };
+    if let Some(dir) = write {
+        return write_graphs(&fleet, Path::new(&dir));
+    }
     for budget in budgets {
         compare(&fleet, &changes, budget)?;
     }
@@ -54,6 +65,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         .find_map(|line| line.strip_prefix("VmHWM:"))
     {
         println!("at most in memory: {}", peak.trim());
+    }
+    Ok(())
+}
+
+fn write_graphs(fleet: &[Image], dir: &Path) -> Result<(), Box<dyn Error>> {
+    let store = StoreDir::default();
+    for Image { name, graph } in fleet {
+        let rows = graph.nodes().iter().map(|node| {
+            let references = node.references.iter().map(|&to| store.join(&graph.node(to).path));
+            let references: Vec<String> = references.collect();
+            json!({"path": store.join(&node.path), "narSize": node.nar_size, "references": references})
+        });
+        fs::write(dir.join(format!("{name}.json")), rows.collect::<Value>().to_string())?;
     }
     Ok(())
 }

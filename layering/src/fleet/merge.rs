@@ -119,3 +119,41 @@ fn gain(a: &Atom<'_>, b: &Atom<'_>, loads: &[Load]) -> i128 {
     let in_b: i128 = b.holders.not_in(&a.holders).map(|image| alone(b, image)).sum();
     in_both + in_a + in_b
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::StorePath;
+    use crate::fleet::holders::Holders;
+
+    fn atom<'a>(path: &'a StorePath, nar_size: u64, images: &[usize]) -> Atom<'a> {
+        let mut holders = Holders::none(3);
+        for &image in images {
+            holders.insert(image);
+        }
+        Atom { paths: vec![path], nar_size, holders }
+    }
+
+    fn path(name: &str) -> StorePath {
+        format!("{:0>32}-{name}", 1).parse().unwrap()
+    }
+
+    /// Images 0 and 1 would store `b` each; now only 2 stores something, `a`, by itself.
+    #[test]
+    fn almost_the_same_holders_are_merged_where_layers_are_short() {
+        let (a, b) = (path("a"), path("b"));
+        let atoms = || vec![atom(&a, 10, &[0, 1, 2]), atom(&b, 9, &[0, 1])];
+        let merged = merge(atoms(), &[1, 1, 1]);
+        let [only] = &merged[..] else { panic!("{merged:?}") };
+        assert_eq!((only.paths.len(), only.nar_size), (2, 19));
+        assert_eq!(only.holders.iter().collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(merge(atoms(), &[2, 2, 1]).len(), 2);
+    }
+
+    #[test]
+    fn what_costs_more_than_it_saves_is_not_merged() {
+        let (a, b) = (path("a"), path("b"));
+        let atoms = vec![atom(&a, 100, &[0, 1, 2]), atom(&b, 9, &[0, 1])];
+        assert_eq!(merge(atoms, &[1, 1, 1]).len(), 2);
+    }
+}
