@@ -34,6 +34,14 @@ pub struct Planned {
     pub alone: Vec<(Strategy, FleetReport)>,
 }
 
+/// Which of many files it was.
+#[derive(Debug, thiserror::Error)]
+#[error("reading `{}`", file.display())]
+pub struct ReadFleetError {
+    file: PathBuf,
+    source: Error,
+}
+
 /// Why a fleet has no plan.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
@@ -60,7 +68,7 @@ impl Fleet {
         files: &[PathBuf],
         threads: NonZeroUsize,
         query: impl Fn(PathBuf) -> Query + Sync,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, ReadFleetError> {
         let read = |file: &PathBuf| {
             let closure = query(file.clone()).closure()?;
             let image = Image { name: file.display().to_string(), graph: closure.graph()? };
@@ -69,11 +77,12 @@ impl Fleet {
         let mut store: Option<StoreDir> = None;
         let mut images = Vec::with_capacity(files.len());
         for (file, read) in files.iter().zip(each(files, threads, read)) {
-            let (dir, image) = read?;
+            let failed = |source| ReadFleetError { file: file.clone(), source };
+            let (dir, image) = read.map_err(failed)?;
             let expected = store.get_or_insert_with(|| dir.clone());
             if *expected != dir {
                 let (got, expected) = (dir.to_string(), expected.to_string());
-                return Err(Error::OtherStore { file: file.clone(), got, expected });
+                return Err(failed(Error::OtherStore { file: file.clone(), got, expected }));
             }
             images.push(image);
         }

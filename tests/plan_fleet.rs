@@ -125,6 +125,10 @@ fn what_is_no_fleet_is_refused() {
         ("other", graph("/nix/store", 2)),
         ("guix", graph("/gnu/store", 1)),
         ("none", json!([])),
+        (
+            "torn",
+            json!([{"path": format!("/nix/store/{:0>32}-x", 1), "references": [format!("/nix/store/{:0>32}-y", 2)]}]),
+        ),
         ("object", json!({})),
         ("old", json!({"kind": "fleet", "version": 0})),
     ] {
@@ -134,6 +138,7 @@ fn what_is_no_fleet_is_refused() {
         (&["--fleet", "one"][..], 1, &["got 1, expected at least 2", "hint: name several"][..]),
         (&["--fleet", "one", "one"], 1, &["got 1, expected at least 2 that differ"]),
         (&["--fleet", "one", "none"], 1, &["`none` has no store paths", "hint: write it"]),
+        (&["--fleet", "one", "torn"], 1, &["`torn`", "not a closure", "hint: write it"]),
         (&["--fleet", "one", "nowhere"], 1, &["`nowhere`", "No such file"]),
         (&["--fleet", "one", "other"], 1, &["-x` has another size", "`other`", "hint: write all"]),
         (&["--fleet", "one", "guix"], 1, &["`guix` has paths of the store `/gnu/store`", "hint:"]),

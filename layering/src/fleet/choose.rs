@@ -44,19 +44,34 @@ impl FleetPlan {
             .enumerate()
             .filter(|(index, ids)| 2 * ids.len() > self.groups()[*index].paths.len())
             .collect();
+        let least = least(graph, keep, budget);
+        held.retain(|(_, ids)| bytes(graph, ids) >= least);
         let alone = keep.len() - held.iter().map(|(_, ids)| ids.len()).sum::<usize>();
         let slots = slots(alone, budget);
         if held.len() > slots {
             // Whatever is left out needs a layer, too.
             let slots = slots.min(budget.get() - 1);
-            let size = |ids: &[NodeId]| {
-                let sizes = ids.iter().map(|&id| graph.node(id).nar_size);
-                sizes.fold(0, u64::saturating_add)
-            };
-            held.sort_by_cached_key(|(_, ids)| Reverse(size(ids)));
+            held.sort_by_cached_key(|(_, ids)| Reverse(bytes(graph, ids)));
             held.truncate(slots);
             held.sort_by_key(|&(index, _)| index);
         }
         held
     }
+}
+
+/// What a group must have to be worth a layer.
+///
+/// Of s bytes in k layers, a change of one pulls about s / k, and s / (k (k + 1)) less with a layer
+/// more. A group that is smaller than twice that saves more as a layer for other paths. Where all
+/// paths can be alone, a layer costs nothing.
+fn least(graph: &Graph, keep: &NodeSet, budget: Budget) -> u128 {
+    if keep.len() <= budget.get() {
+        return 0;
+    }
+    let kept: Vec<NodeId> = graph.ids().filter(|&id| keep.contains(id)).collect();
+    2 * bytes(graph, &kept) / (budget.get() * (budget.get() + 1)) as u128
+}
+
+fn bytes(graph: &Graph, ids: &[NodeId]) -> u128 {
+    ids.iter().map(|&id| u128::from(graph.node(id).nar_size)).sum()
 }
