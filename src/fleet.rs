@@ -3,6 +3,7 @@
 //! Each image is read and planned by itself, so that threads only share a counter, and results
 //! stand in the order of the files.
 
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::panic;
 use std::path::PathBuf;
@@ -35,11 +36,23 @@ pub struct Planned {
 }
 
 /// Which of many files it was.
-#[derive(Debug, thiserror::Error)]
-#[error("reading `{}`", file.display())]
+#[derive(Debug)]
 pub struct ReadFleetError {
     file: PathBuf,
-    source: Error,
+    // In a box, since errors are large. The derived source would be the box, and not what is in it.
+    source: Box<Error>,
+}
+
+impl fmt::Display for ReadFleetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "reading `{}`", self.file.display())
+    }
+}
+
+impl std::error::Error for ReadFleetError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.source)
+    }
 }
 
 /// Why a fleet has no plan.
@@ -77,7 +90,7 @@ impl Fleet {
         let mut store: Option<StoreDir> = None;
         let mut images = Vec::with_capacity(files.len());
         for (file, read) in files.iter().zip(each(files, threads, read)) {
-            let failed = |source| ReadFleetError { file: file.clone(), source };
+            let failed = |source| ReadFleetError { file: file.clone(), source: Box::new(source) };
             let (dir, image) = read.map_err(failed)?;
             let expected = store.get_or_insert_with(|| dir.clone());
             if *expected != dir {
