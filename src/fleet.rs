@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use layering::fleet::{FleetError, FleetPlan, FleetReport, Image};
-use layering::{Budget, ByHand, Plan, PlanError, Planner, StoreDir, Strategy, plan_around};
+use layering::{Budget, ByHand, Memory, Plan, PlanError, Planner, StoreDir, Strategy, plan_around};
 
 use crate::closure::{Error, Query};
 
@@ -107,7 +107,9 @@ impl Fleet {
         let plan = FleetPlan::new(&self.images, budget)?;
         let report = |planner: &Planner| {
             let by_hand = ByHand::default();
-            let plan = |image: &Image| plan_around(&image.graph, budget, &by_hand, planner);
+            let plan = |image: &Image| {
+                plan_around(&image.graph, budget, &by_hand, &Memory::default(), planner)
+            };
             let plans = each(&self.images, threads, plan);
             let plans: Vec<Plan> = plans.into_iter().collect::<Result<_, _>>()?;
             Ok::<_, PlanFleetError>(FleetReport::new(&self.images, &plans))

@@ -2,18 +2,24 @@
 
 use crate::by_hand::Placed;
 use crate::fleet::FleetPlan;
+use crate::memory::Kept;
+use crate::optimal::Scope;
 use crate::{
-    Budget, ByHand, ByHandError, Graph, NodeId, NodeSet, Pipeline, PipelineError, StorePath,
-    Strategy,
+    Budget, ByHand, ByHandError, Graph, Memory, NodeId, NodeSet, Pipeline, PipelineError,
+    StorePath, Strategy,
 };
 
 /// The paths of one layer, sorted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Group {
-    /// Its paths, sorted, never empty.
+    /// Its paths, dead ones included: sorted, never empty.
     pub paths: Vec<StorePath>,
-    /// Sum of their NAR sizes, in bytes.
+    /// Those of them that are not in the graph: an earlier image had them, and its layer is kept.
+    pub dead: Vec<StorePath>,
+    /// Sum of the NAR sizes of `paths`, in bytes.
     pub nar_size: u64,
+    /// Sum of the NAR sizes of `dead`, in bytes.
+    pub dead_size: u64,
 }
 
 impl Group {
@@ -21,12 +27,21 @@ impl Group {
         let mut paths: Vec<_> = ids.iter().map(|&id| graph.node(id).path.clone()).collect();
         paths.sort();
         let sizes = ids.iter().map(|&id| graph.node(id).nar_size);
-        Self { paths, nar_size: sizes.fold(0, u64::saturating_add) }
+        let nar_size = sizes.fold(0, u64::saturating_add);
+        Self { paths, dead: Vec::new(), nar_size, dead_size: 0 }
+    }
+
+    fn kept(graph: &Graph, Kept { live, dead, dead_size }: Kept) -> Self {
+        let mut group = Self::new(graph, &live);
+        group.paths.extend(dead.iter().cloned());
+        group.paths.sort();
+        let nar_size = group.nar_size.saturating_add(dead_size);
+        Self { dead, nar_size, dead_size, ..group }
     }
 }
 
 /// Layers, bottom first: each path of the graph in exactly one of them, but for those that a
-/// [`Pipeline`] leaves out; none empty, never more than the budget.
+/// [`Pipeline`] leaves out; none without such a path, never more than the budget.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     layers: Vec<Group>,
@@ -44,22 +59,21 @@ impl Plan {
         &self.left_out
     }
 
-    fn new(graph: &Graph, groups: &[Vec<NodeId>]) -> Self {
+    fn new(graph: &Graph, layers: Vec<Group>) -> Self {
         let mut missing = NodeSet::all(graph);
-        for &id in groups.iter().flatten() {
+        let paths = layers.iter().flat_map(|layer| &layer.paths);
+        for id in paths.filter_map(|path| graph.find(path)) {
             missing.remove(id);
         }
         let left_out = graph.ids().filter(|&id| missing.contains(id));
-        Self {
-            layers: groups.iter().map(|ids| Group::new(graph, ids)).collect(),
-            left_out: left_out.map(|id| graph.node(id).path.clone()).collect(),
-        }
+        Self { layers, left_out: left_out.map(|id| graph.node(id).path.clone()).collect() }
     }
 }
 
 /// Groups the paths of `graph` into at most `budget` layers.
 pub fn plan(graph: &Graph, budget: Budget, strategy: Strategy) -> Plan {
-    Plan::new(graph, &strategy.group(graph, &NodeSet::all(graph), budget))
+    let groups = strategy.group(graph, &NodeSet::all(graph), budget, Scope::All);
+    Plan::new(graph, groups.iter().map(|ids| Group::new(graph, ids)).collect())
 }
 
 /// What groups the paths that no hand has grouped.
@@ -93,28 +107,39 @@ impl PlanError {
     }
 }
 
-/// Groups the paths of `graph` into at most `budget` layers, some of them made by hand: lists at
-/// the bottom, then what `planner` makes of the rest, then globs.
+/// Groups the paths of `graph` into at most `budget` layers: lists made by hand at the bottom, then
+/// what is kept of an earlier image, then what `planner` makes of the rest, then globs.
 ///
-/// A strategy knows the whole graph, including what was grouped by hand. A pipeline sees a graph
+/// A strategy knows the whole graph, including what was grouped before. A pipeline sees a graph
 /// without it.
 pub fn plan_around(
     graph: &Graph,
     budget: Budget,
     by_hand: &ByHand,
+    memory: &Memory,
     planner: &Planner,
 ) -> Result<Plan, PlanError> {
-    let Placed { mut groups, above, rest } = by_hand.place(graph, budget)?;
+    let Placed { groups, above, mut rest } = by_hand.place(graph, budget)?;
+    let made = |groups: Vec<Vec<NodeId>>| -> Vec<Group> {
+        groups.iter().map(|ids| Group::new(graph, ids)).collect()
+    };
+    let (mut layers, above) = (made(groups), made(above));
     // Without it, nothing is left to group.
-    if let Some(budget) = budget.less(groups.len() + above.len()) {
-        groups.extend(match planner {
-            Planner::Strategy(strategy) => strategy.group(graph, &rest, budget),
-            Planner::Pipeline(pipeline) => pipeline.group(graph, &rest, budget)?,
-            Planner::Fleet(fleet) => fleet.group(graph, &rest, budget),
-        });
+    if let Some(budget) = budget.less(layers.len() + above.len()) {
+        let kept = memory.keep(graph, &mut rest, budget);
+        let left = budget.less(kept.len());
+        let scope = if kept.is_empty() { Scope::All } else { Scope::Update };
+        layers.extend(kept.into_iter().map(|kept| Group::kept(graph, kept)));
+        if let Some(budget) = left {
+            layers.extend(made(match planner {
+                Planner::Strategy(strategy) => strategy.group(graph, &rest, budget, scope),
+                Planner::Pipeline(pipeline) => pipeline.group(graph, &rest, budget)?,
+                Planner::Fleet(fleet) => fleet.group(graph, &rest, budget, scope),
+            }));
+        }
     }
-    groups.extend(above);
-    Ok(Plan::new(graph, &groups))
+    layers.extend(above);
+    Ok(Plan::new(graph, layers))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use layering::{
-    Budget, ByHand, Globs, Graph, PathLists, Pipeline, PlanError, Planner, Row, StoreDir,
+    Budget, ByHand, Globs, Graph, Memory, PathLists, Pipeline, PlanError, Planner, Row, StoreDir,
     StorePath, Strategy, plan, plan_around,
 };
 use proptest::prelude::*;
@@ -37,7 +37,8 @@ fn by_hand(lists: &Value, globs: &[&str]) -> ByHand {
 }
 
 fn layers(by_hand: &ByHand, budget: usize, planner: &Planner) -> Result<Vec<String>, PlanError> {
-    let plan = plan_around(&app(), Budget::new(budget).unwrap(), by_hand, planner)?;
+    let plan =
+        plan_around(&app(), Budget::new(budget).unwrap(), by_hand, &Memory::default(), planner)?;
     let names = |layer: &layering::Group| {
         layer.paths.iter().map(StorePath::name).collect::<Vec<_>>().join(" ")
     };
@@ -95,7 +96,13 @@ fn a_whole_plan_leaves_nothing_to_do() {
         layer.paths.iter().map(|path| StoreDir::default().join(path)).collect()
     };
     let lists = json!(plan.layers().iter().map(paths).collect::<Vec<_>>());
-    let again = plan_around(&app(), Budget::new(3).unwrap(), &by_hand(&lists, &[]), &POPULARITY);
+    let again = plan_around(
+        &app(),
+        Budget::new(3).unwrap(),
+        &by_hand(&lists, &[]),
+        &Memory::default(),
+        &POPULARITY,
+    );
     assert_eq!(again.unwrap(), plan);
 }
 
@@ -162,7 +169,8 @@ fn a_pipeline_lays_out_the_rest_and_says_what_it_drops() {
     let pipeline = Pipeline::from_json(&stages, &StoreDir::default()).unwrap();
     let planner = Planner::Pipeline(pipeline);
     let globs = by_hand(&json!([]), &["app-*"]);
-    let plan = plan_around(&app(), Budget::new(3).unwrap(), &globs, &planner).unwrap();
+    let plan =
+        plan_around(&app(), Budget::new(3).unwrap(), &globs, &Memory::default(), &planner).unwrap();
     assert_eq!(plan.layers().len(), 3);
     assert_eq!(plan.left_out(), [path("libssl-3")]);
     let error = layers(&globs, 2, &planner).unwrap_err().to_string();
@@ -187,7 +195,8 @@ fn the_rest_is_judged_in_the_whole_closure() {
     ])
     .unwrap();
     let hand = by_hand(&json!([]), &["app,a"]);
-    let plan = plan_around(&graph, Budget::new(3).unwrap(), &hand, &POPULARITY).unwrap();
+    let plan = plan_around(&graph, Budget::new(3).unwrap(), &hand, &Memory::default(), &POPULARITY)
+        .unwrap();
     assert_eq!(plan.layers()[0].paths, [path("libc")]);
 }
 
@@ -202,7 +211,7 @@ proptest! {
         let lists: Vec<[String; 1]> = by_hand_.iter().map(|n| [full(&format!("p{n}"))]).collect();
         let budget = Budget::new(budget).unwrap();
         let made = plan_around(
-            &graph, budget, &by_hand(&json!(lists), &[]), &Planner::Strategy(strategy),
+            &graph, budget, &by_hand(&json!(lists), &[]), &Memory::default(), &Planner::Strategy(strategy),
         );
         match made {
             Ok(plan) => {

@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use layering::fleet::{FleetError, FleetPlan, FleetReport, Image};
-use layering::{Budget, ByHand, Graph, Plan, Planner, Row, StoreDir, StorePath, plan_around};
+use layering::{
+    Budget, ByHand, Graph, Memory, Plan, Planner, Row, StoreDir, StorePath, plan_around,
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -39,7 +41,8 @@ fn image(name: &str, libs: &[&str], version: usize) -> Image {
 
 fn planned(image: &Image, layers: usize, plan: &FleetPlan) -> Plan {
     let planner = Planner::Fleet(plan.clone());
-    plan_around(&image.graph, budget(layers), &ByHand::default(), &planner).unwrap()
+    plan_around(&image.graph, budget(layers), &ByHand::default(), &Memory::default(), &planner)
+        .unwrap()
 }
 
 fn shared(a: &Plan, b: &Plan) -> Vec<Vec<StorePath>> {

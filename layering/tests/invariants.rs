@@ -171,7 +171,7 @@ fn a_deep_graph_needs_no_deep_stack() {
     let graph = large(5_000, &[1]);
     let work = move || {
         for strategy in Strategy::ALL {
-            assert_eq!(plan(&graph, Budget::MAX, strategy).layers().len(), 127, "{strategy}");
+            check(&graph, Budget::MAX, &plan(&graph, Budget::MAX, strategy)).unwrap();
         }
     };
     let thread = std::thread::Builder::new().stack_size(256 * 1024).spawn(work).unwrap();

@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use layering::{
-    Budget, ByHand, Graph, Pipeline, PipelineError, PlanError, Planner, Row, StoreDir, StorePath,
-    Strategy, plan, plan_around,
+    Budget, ByHand, Graph, Memory, Pipeline, PipelineError, PlanError, Planner, Row, StoreDir,
+    StorePath, Strategy, plan, plan_around,
 };
 use proptest::prelude::*;
 use proptest::strategy::Strategy as _;
@@ -103,7 +103,7 @@ proptest! {
         graph in graphs(), stages in stages(), budget in 1_usize..30,
     ) {
         let budget = Budget::new(budget).unwrap();
-        match plan_around(&graph, budget, &ByHand::default(), &read(&stages)) {
+        match plan_around(&graph, budget, &ByHand::default(), &Memory::default(), &read(&stages)) {
             Ok(plan) => {
                 prop_assert!(plan.layers().len() <= budget.get());
                 prop_assert!(plan.layers().iter().all(|layer| !layer.paths.is_empty()));
@@ -130,7 +130,7 @@ proptest! {
         let graph = without_cycles(&graph);
         let stages = json!([["popularity_contest"], ["limit_layers", budget]]);
         let budget = Budget::new(budget).unwrap();
-        let made = plan_around(&graph, budget, &ByHand::default(), &read(&stages)).unwrap();
+        let made = plan_around(&graph, budget, &ByHand::default(), &Memory::default(), &read(&stages)).unwrap();
         prop_assert_eq!(made, plan(&graph, budget, Strategy::Popularity));
     }
 

@@ -139,7 +139,7 @@ impl LayerArgs {
                 .with_context(|| format!("reading `{}`", file.display()))?,
         };
         let by_hand = ByHand { store: store.clone(), lists, globs: self.globs.clone() };
-        Ok(layering::plan_around(graph, budget, &by_hand, &planner)?)
+        Ok(layering::plan_around(graph, budget, &by_hand, &layering::Memory::default(), &planner)?)
     }
 }
 

@@ -25,7 +25,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use layering::fleet::{FleetPlan, FleetReport, Image};
-use layering::{Budget, ByHand, Group, Plan, Planner, StoreDir, StorePath, Strategy, plan_around};
+use layering::{
+    Budget, ByHand, Group, Memory, Plan, Planner, StoreDir, StorePath, Strategy, plan_around,
+};
 use serde_json::{Value, json};
 
 use graphs::Images;
@@ -129,7 +131,8 @@ fn compare(fleet: &[Image], changes: &Changes, budget: Budget) -> Result<(), Box
 
 fn plans(fleet: &[Image], planner: &Planner, budget: Budget) -> Result<Vec<Plan>, Box<dyn Error>> {
     let none = ByHand::default();
-    let plan = |image: &Image| Ok(plan_around(&image.graph, budget, &none, planner)?);
+    let plan =
+        |image: &Image| Ok(plan_around(&image.graph, budget, &none, &Memory::default(), planner)?);
     fleet.iter().map(plan).collect()
 }
 

@@ -75,7 +75,8 @@ fn apko(closure: &Closure, budget: Budget) -> Vec<Group> {
         let rest = groups.split_off(budget.get() - 1);
         let mut paths: Vec<StorePath> = rest.iter().flat_map(|g| g.paths.clone()).collect();
         paths.sort();
-        groups.push(Group { paths, nar_size: rest.iter().map(|g| g.nar_size).sum() });
+        let nar_size = rest.iter().map(|group| group.nar_size).sum();
+        groups.push(Group { paths, nar_size, ..Group::default() });
     }
     groups
 }
@@ -85,5 +86,5 @@ fn group(closure: &Closure, ids: impl IntoIterator<Item = NodeId>) -> Group {
     let nodes = ids.into_iter().map(|id| closure.graph.node(id));
     let (paths, sizes): (Vec<StorePath>, Vec<u64>) =
         nodes.map(|node| (node.path.clone(), node.nar_size)).unzip();
-    Group { paths, nar_size: sizes.iter().sum() }
+    Group { paths, nar_size: sizes.iter().sum(), ..Group::default() }
 }

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use super::{FleetPlan, members};
+use crate::optimal::Scope;
 use crate::{Budget, Graph, NodeId, NodeSet, Strategy};
 
 /// How many groups an image can use that has `alone` paths in none of them: a quarter of its layers
@@ -14,7 +15,13 @@ pub(super) fn slots(alone: usize, budget: Budget) -> usize {
 impl FleetPlan {
     /// The nodes of `keep` in at most `budget` groups, bottom first: groups of the fleet, then what
     /// the default strategy makes of the others.
-    pub(crate) fn group(&self, graph: &Graph, keep: &NodeSet, budget: Budget) -> Vec<Vec<NodeId>> {
+    pub(crate) fn group(
+        &self,
+        graph: &Graph,
+        keep: &NodeSet,
+        budget: Budget,
+        scope: Scope,
+    ) -> Vec<Vec<NodeId>> {
         let used = self.used(graph, keep, budget);
         let mut groups: Vec<Vec<NodeId>> = used.into_iter().map(|(_, ids)| ids).collect();
         let mut rest = keep.clone();
@@ -22,7 +29,7 @@ impl FleetPlan {
             rest.remove(id);
         }
         if let Some(left) = budget.less(groups.len()) {
-            groups.extend(Strategy::default().group(graph, &rest, left));
+            groups.extend(Strategy::default().group(graph, &rest, left, scope));
         }
         groups
     }

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 
 use super::Image;
 use super::atoms::Atom;
+use crate::optimal::Scope;
 use crate::{Budget, Graph, NodeId, NodeSet, Row, StorePath, Strategy};
 
 /// Layers below this cost more in requests than they save.
@@ -72,7 +73,7 @@ fn cut<'a>(atom: &Atom<'a>, images: &[&'a Image], budget: Budget) -> Vec<Atom<'a
         let paths = atom.paths.iter().copied().filter(|path| members.contains(path)).collect();
         Atom { paths, nar_size, holders: atom.holders.clone() }
     };
-    Strategy::default().group(&graph, &keep, budget).into_iter().map(part).collect()
+    Strategy::default().group(&graph, &keep, budget, Scope::All).into_iter().map(part).collect()
 }
 
 /// The part of `graph` that `paths` need.

@@ -11,6 +11,7 @@ mod size;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::optimal::{self, Scope};
 use crate::{Budget, Graph, NodeId, NodeSet};
 
 pub use popularity::by_popularity;
@@ -19,8 +20,10 @@ pub(crate) use popularity::{name_first, popularity};
 /// How paths are grouped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Strategy {
-    /// nixpkgs' `references-by-popularity`: the most popular paths alone, the rest together.
+    /// What is expected to move the fewest bytes over all updates.
     #[default]
+    Optimal,
+    /// nixpkgs' `references-by-popularity`: the most popular paths alone, the rest together.
     Popularity,
     /// nixpkgs' `auto-layer.py`: the largest paths with what only they need, and what several of
     /// them share by who shares it.
@@ -33,11 +36,13 @@ pub enum Strategy {
 
 impl Strategy {
     /// Every strategy, for help texts.
-    pub const ALL: [Self; 4] = [Self::Popularity, Self::Auto, Self::Size, Self::Nix2container];
+    pub const ALL: [Self; 5] =
+        [Self::Optimal, Self::Popularity, Self::Auto, Self::Size, Self::Nix2container];
 
     /// Its name on the command line and in plan files.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Optimal => "optimal",
             Self::Popularity => "popularity",
             Self::Auto => "auto",
             Self::Size => "size",
@@ -46,8 +51,15 @@ impl Strategy {
     }
 
     /// The nodes of `keep` in at most `budget` groups, bottom first, none empty.
-    pub(crate) fn group(self, graph: &Graph, keep: &NodeSet, budget: Budget) -> Vec<Vec<NodeId>> {
+    pub(crate) fn group(
+        self,
+        graph: &Graph,
+        keep: &NodeSet,
+        budget: Budget,
+        scope: Scope,
+    ) -> Vec<Vec<NodeId>> {
         let order = match self {
+            Self::Optimal => return optimal::group(graph, keep, budget, scope),
             Self::Popularity => by_popularity(graph),
             Self::Auto => return auto::group(graph, keep, budget),
             Self::Size => size::by_size(graph),
