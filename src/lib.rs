@@ -10,6 +10,7 @@
 //! - [`closure`]: which store paths the roots need.
 //! - [`tree`]: what a store path consists of, in canonical order.
 //! - [`image`]: layers, configuration, manifest, archive and layout.
+//! - [`fleet`]: many images planned together.
 //! - [`earlier`]: what images and plans of before say of their layers.
 //! - [`diff`]: what is different between two of them.
 //! - [`output`]: files that appear whole or not at all.
@@ -24,6 +25,7 @@
 pub mod closure;
 pub mod diff;
 pub mod earlier;
+pub mod fleet;
 pub mod image;
 pub mod output;
 pub mod progress;

@@ -1,7 +1,8 @@
-//! What groups paths by hand: stages of a pipeline, lists of paths and globs.
+//! What groups paths from a file: stages of a pipeline, lists of paths, globs, and fleet plans.
 
 #![no_main]
 
+use layering::fleet::FleetPlan;
 use layering::{Globs, PathLists, Pipeline, StoreDir};
 use libfuzzer_sys::fuzz_target;
 
@@ -11,6 +12,10 @@ fuzz_target!(|text: &str| {
         // What fails must be fit to print.
         if let Err(error) = Pipeline::from_json(&value, &store) {
             let _ = error.to_string();
+        }
+        match FleetPlan::from_json(&value, &store) {
+            Err(error) => _ = error.to_string(),
+            Ok(plan) => assert_eq!(FleetPlan::from_json(&plan.to_json(&store), &store), Ok(plan)),
         }
         if let Err(error) = PathLists::from_json(&value, &store) {
             let _ = error.to_string();

@@ -22,9 +22,11 @@
 //! - [`Graph`]: a closure, that is, a set of paths closed under references.
 //! - [`plan()`]: graph, budget and strategy to [`Plan`]. It cannot fail.
 //! - [`plan_around()`]: the same with layers made [by hand](ByHand), or by a [`Pipeline`].
+//! - [`fleet`]: many images, so that what they share is the same layer in each.
 
 mod budget;
 mod by_hand;
+pub mod fleet;
 mod forecast;
 mod graph;
 mod json;

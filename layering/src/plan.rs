@@ -1,6 +1,7 @@
 //! From a graph and a budget to layers.
 
 use crate::by_hand::Placed;
+use crate::fleet::FleetPlan;
 use crate::memory::Kept;
 use crate::optimal::Scope;
 use crate::{
@@ -82,6 +83,8 @@ pub enum Planner {
     Strategy(Strategy),
     /// It may not fit the graph or the budget.
     Pipeline(Pipeline),
+    /// What many images share, as far as this one has it; then the default strategy.
+    Fleet(FleetPlan),
 }
 
 /// Why there is no plan.
@@ -131,6 +134,7 @@ pub fn plan_around(
             layers.extend(made(match planner {
                 Planner::Strategy(strategy) => strategy.group(graph, &rest, budget, scope),
                 Planner::Pipeline(pipeline) => pipeline.group(graph, &rest, budget)?,
+                Planner::Fleet(fleet) => fleet.group(graph, &rest, budget, scope),
             }));
         }
     }

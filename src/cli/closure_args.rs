@@ -65,21 +65,7 @@ impl ClosureArgs {
         if roots.is_empty() && self.graph.is_none() {
             roots.push("./result".into());
         }
-        let variable = |name| std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
-        let location = Location {
-            chroot: self.store.clone(),
-            store_dir: self.store_dir.clone(),
-            nix_store_dir: variable("NIX_STORE_DIR"),
-            nix_state_dir: variable("NIX_STATE_DIR"),
-        };
-        let query = Query {
-            location,
-            roots,
-            references: self.references.clone(),
-            graph: self.graph.clone(),
-            with_hashes,
-            threads: self.threads(),
-        };
+        let query = self.query(roots, self.graph.clone(), with_hashes);
         let closure = query.closure()?;
         if let (Some(file), true) = (&query.graph, closure.paths.is_empty()) {
             return Err(Nothing(file.clone()).into());
@@ -88,5 +74,28 @@ impl ClosureArgs {
             progress.report(Event::Warning { text: note });
         }
         Ok(closure)
+    }
+
+    /// All of a graph file that is not `--graph`.
+    pub(crate) fn of_graph(&self, file: PathBuf) -> Query {
+        self.query(Vec::new(), Some(file), false)
+    }
+
+    fn query(&self, roots: Vec<PathBuf>, graph: Option<PathBuf>, with_hashes: bool) -> Query {
+        let variable = |name| std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
+        let location = Location {
+            chroot: self.store.clone(),
+            store_dir: self.store_dir.clone(),
+            nix_store_dir: variable("NIX_STORE_DIR"),
+            nix_state_dir: variable("NIX_STATE_DIR"),
+        };
+        Query {
+            location,
+            roots,
+            references: self.references.clone(),
+            graph,
+            with_hashes,
+            threads: self.threads(),
+        }
     }
 }

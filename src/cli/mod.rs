@@ -8,6 +8,8 @@ mod closure_args;
 mod diff;
 mod display;
 mod earlier;
+mod fleet;
+mod layers;
 mod oci;
 mod page;
 mod plan;
@@ -36,7 +38,7 @@ enum Command {
     /// Make a container image from the closure of the roots, and write or push it
     Oci(Box<oci::OciArgs>),
     /// Show which store paths would share a layer
-    Plan(plan::PlanArgs),
+    Plan(Box<plan::PlanArgs>),
     /// Show the closure of the roots with sizes
     Closure(closure::ListArgs),
     /// Show which paths and layers differ between two images or plans, and what that is to pull

@@ -8,7 +8,7 @@ use closure2img::output::{AtomicFile, OutputError};
 use closure2img::report::{Report, chances};
 use layering::{Graph, Plan};
 
-use super::plan::LayerArgs;
+use super::layers::LayerArgs;
 
 /// How likely a path is to change by itself from one release to the next.
 const Q: f64 = 0.005;

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use closure2img::{closure, diff, earlier, image, output};
+use closure2img::{closure, diff, earlier, fleet, image, output};
 
 /// A command line that clap cannot see is wrong.
 #[derive(Debug)]
@@ -124,6 +124,10 @@ fn hints(cause: &(dyn std::error::Error + 'static)) -> Vec<String> {
         vec![hint_of_registry(error)]
     } else if let Some(error) = cause.downcast_ref::<layering::PlanError>() {
         error.hint().into_iter().collect()
+    } else if let Some(error) = cause.downcast_ref::<fleet::PlanFleetError>() {
+        error.hint().into_iter().collect()
+    } else if cause.is::<layering::fleet::FleetPlanError>() {
+        vec!["write it with `closure2img plan --fleet GRAPH… --output FILE`".into()]
     } else if cause.is::<layering::PipelineError>() {
         vec!["write stages as nixpkgs' `layeringPipeline` has them, such as [[\"popularity_contest\"], [\"limit_layers\", 100]]".into()]
     } else if cause.is::<layering::PathListsError>() {

@@ -8,7 +8,7 @@ use closure2img::image::{Compression, ImageName, Machine, config};
 use registry::Reference;
 
 use crate::cli::closure_args::ClosureArgs;
-use crate::cli::plan::LayerArgs;
+use crate::cli::layers::LayerArgs;
 
 #[derive(Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "flags are what they are")]

@@ -18,7 +18,7 @@ use layering::StoreDir;
 use registry::{Authority, Client, ClientOptions, Reference};
 
 use super::args::{Format, OciArgs};
-use crate::cli::plan::Wanted;
+use crate::cli::layers::Wanted;
 use crate::cli::previous;
 use crate::cli::report::Usage;
 
