@@ -16,8 +16,18 @@ use super::display::table;
 
 /// What says how a single image comes about. Also not beside `--output`: clap does not insist on
 /// a flag that something given excludes.
-const OF_ONE_IMAGE: [&str; 9] =
-    ["roots", "store", "graph", "references", "strategy", "globs", "lists", "report", "previous"];
+const OF_ONE_IMAGE: [&str; 10] = [
+    "roots",
+    "store",
+    "graph",
+    "references",
+    "strategy",
+    "globs",
+    "lists",
+    "report",
+    "previous",
+    "compare",
+];
 
 #[derive(Args, Debug)]
 pub(crate) struct FleetArgs {

@@ -12,8 +12,8 @@ use closure2img::closure::Store;
 use closure2img::earlier::Earlier;
 use layering::fleet::FleetPlan;
 use layering::{
-    Budget, ByHand, Globs, Graph, Memory, PathLists, Pipeline, Plan, Planner, StorePath, Strategy,
-    UnknownStrategy, Waste,
+    Budget, ByHand, Globs, Graph, Memory, PathLists, Pipeline, Plan, PlanError, Planner, StorePath,
+    Strategy, UnknownStrategy, Waste,
 };
 use serde_json::Value;
 
@@ -109,28 +109,22 @@ impl fmt::Display for StrategyArg {
 }
 
 impl LayerArgs {
-    /// The layers, and the graph with what is known of sizes.
-    pub(crate) fn plan(&self, wanted: Wanted<'_>) -> anyhow::Result<(Plan, Graph)> {
+    /// Reads what the flags name, so that plans can be made.
+    pub(crate) fn ready(&self, wanted: Wanted<'_>) -> anyhow::Result<Ready> {
         let Wanted { store: real, graph, budget, earlier, only_plan } = wanted;
         let store = real.dir();
         let planner = match &self.strategy {
             StrategyArg::Named(strategy) => Planner::Strategy(*strategy),
-            StrategyArg::Pipeline(file) => Planner::Pipeline(
-                read_json(file)
-                    .and_then(|stages| Ok(Pipeline::from_json(&stages, store)?))
-                    .with_context(|| format!("reading `{}`", file.display()))?,
-            ),
-            StrategyArg::Fleet(file) => Planner::Fleet(
-                read_json(file)
-                    .and_then(|plan| Ok(FleetPlan::from_json(&plan, store)?))
-                    .with_context(|| format!("reading `{}`", file.display()))?,
-            ),
+            StrategyArg::Pipeline(file) => {
+                Planner::Pipeline(parse(file, |stages| Pipeline::from_json(stages, store))?)
+            }
+            StrategyArg::Fleet(file) => {
+                Planner::Fleet(parse(file, |plan| FleetPlan::from_json(plan, store))?)
+            }
         };
         let lists = match &self.lists {
             None => PathLists::default(),
-            Some(file) => read_json(file)
-                .and_then(|lists| Ok(PathLists::from_json(&lists, store)?))
-                .with_context(|| format!("reading `{}`", file.display()))?,
+            Some(file) => parse(file, |lists| PathLists::from_json(lists, store))?,
         };
         let by_hand = ByHand { store: store.clone(), lists, globs: self.globs.clone() };
         let there = |path: &StorePath| only_plan || real.real_path(path).symlink_metadata().is_ok();
@@ -138,15 +132,44 @@ impl LayerArgs {
             None => (Memory::default(), graph),
             Some(earlier) => (earlier.memory(self.max_waste, there), earlier.weigh(graph)),
         };
-        Ok((layering::plan_around(&graph, budget, &by_hand, &memory, &planner)?, graph))
+        Ok(Ready { graph, budget, by_hand, memory, planner })
     }
 }
 
-/// Reads JSON, without trust in its size: it may be a device.
-fn read_json(file: &Path) -> anyhow::Result<Value> {
+/// All that a plan is made from.
+pub(crate) struct Ready {
+    /// With what is known of sizes.
+    pub(crate) graph: Graph,
+    budget: Budget,
+    by_hand: ByHand,
+    memory: Memory,
+    planner: Planner,
+}
+
+impl Ready {
+    /// The plan that was asked for.
+    pub(crate) fn plan(&self) -> Result<Plan, PlanError> {
+        layering::plan_around(&self.graph, self.budget, &self.by_hand, &self.memory, &self.planner)
+    }
+
+    /// What `strategy` plans by itself, whatever there was before.
+    pub(crate) fn plan_anew(&self, strategy: Strategy) -> Result<Plan, PlanError> {
+        let (memory, planner) = (Memory::default(), Planner::Strategy(strategy));
+        layering::plan_around(&self.graph, self.budget, &self.by_hand, &memory, &planner)
+    }
+}
+
+/// Reads a file of JSON, without trust in its size: it may be a device.
+fn parse<T, E>(file: &Path, parse: impl FnOnce(&Value) -> Result<T, E>) -> anyhow::Result<T>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
     /// Several times what a plan of 50,000 paths takes.
     const MAX_LEN: u64 = 64 << 20;
-    let mut bytes = Vec::new();
-    File::open(file)?.take(MAX_LEN).read_to_end(&mut bytes)?;
-    Ok(serde_json::from_slice(&bytes).map_err(NotJson)?)
+    let read = || -> anyhow::Result<T> {
+        let mut bytes = Vec::new();
+        File::open(file)?.take(MAX_LEN).read_to_end(&mut bytes)?;
+        Ok(parse(&serde_json::from_slice(&bytes).map_err(NotJson)?)?)
+    };
+    read().with_context(|| format!("reading `{}`", file.display()))
 }

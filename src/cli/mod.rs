@@ -5,6 +5,7 @@
 
 mod closure;
 mod closure_args;
+mod compare;
 mod diff;
 mod display;
 mod earlier;

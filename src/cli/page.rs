@@ -5,15 +5,12 @@ use std::path::Path;
 
 use closure2img::closure::Closure;
 use closure2img::output::{AtomicFile, OutputError};
-use closure2img::report::{Report, chances};
+use closure2img::report::Report;
 use layering::{Graph, Plan};
 
 use super::layers::LayerArgs;
 
-/// How likely a path is to change by itself from one release to the next.
-const Q: f64 = 0.005;
-
-const BASIS: &str = "A path changes by itself with likelihood q\u{a0}=\u{a0}0.5\u{a0}%, and with anything in its closure: 1 \u{2212} (1 \u{2212} q)^paths in its closure.";
+const BASIS: &str = "The likelihood that an update touches the path. A path changes with anything in its closure; updates are of the application alone, of one package, or of many at once for security.";
 
 /// Writes a plan's page to `file`.
 pub(crate) fn write(
@@ -29,12 +26,12 @@ pub(crate) fn write(
         graph,
         plan,
         store_dir: closure.store_dir(),
-        chances: &chances(graph, Q),
+        chances: &layering::chances(graph),
         basis: BASIS,
         title: &format!("{}{more}", names.join(", ")),
         budget: layers.max_layers,
         strategy: &layers.strategy.to_string(),
-        expected: None,
+        expected: Some(layering::forecast(graph, plan.layers()).package),
     };
     let mut out = AtomicFile::create(file)?;
     out.write_all(page.html().as_bytes())

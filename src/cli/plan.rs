@@ -14,7 +14,7 @@ use super::closure_args::ClosureArgs;
 use super::display::table;
 use super::fleet::FleetArgs;
 use super::layers::{LayerArgs, StrategyArg, Wanted};
-use super::{page, previous};
+use super::{compare, page, previous};
 
 #[derive(Args, Debug)]
 pub(crate) struct PlanArgs {
@@ -29,6 +29,10 @@ pub(crate) struct PlanArgs {
     /// paths, and with "dead": […] in layers that are kept with paths that left the closure
     #[arg(long)]
     json: bool,
+
+    /// Print what updates cost under each strategy, and with --previous, what this one does
+    #[arg(long)]
+    compare: bool,
 
     /// Write the plan as a page to look at in a browser: one file that needs no network
     #[arg(long, value_name = "FILE")]
@@ -53,15 +57,19 @@ pub(crate) fn run(args: &PlanArgs) -> anyhow::Result<()> {
             previous::named(text, &args.ca, &Machine::host(), closure.store_dir(), &Quiet)?
         }
     };
-    let (plan, graph) = args.layers.plan(Wanted {
+    let ready = args.layers.ready(Wanted {
         store: &closure.store,
         graph: closure.graph()?,
         budget: args.layers.max_layers,
         earlier: earlier.as_ref(),
         only_plan: args.closure.graph.is_some(),
     })?;
+    let plan = ready.plan()?;
     if let Some(file) = &args.report {
-        page::write(file, &closure, &graph, &plan, &args.layers)?;
+        page::write(file, &closure, &ready.graph, &plan, &args.layers)?;
+    }
+    if args.compare {
+        return compare::run(&ready, &plan, &args.layers, earlier.as_ref(), args.json);
     }
     if args.json {
         let mut out = std::io::stdout().lock();

@@ -81,6 +81,8 @@ impl Report<'_> {
         let layers = self.plan.layers().iter().map(|layer| {
             layer.paths.iter().filter_map(|path| place.get(path)).copied().collect::<Vec<_>>()
         });
+        let dead = self.plan.layers().iter().flat_map(|layer| &layer.dead);
+        let dead_size: u64 = self.plan.layers().iter().map(|layer| layer.dead_size).sum();
         let references = nodes.iter().map(|node| {
             node.references.iter().map(|reference| reference.index()).collect::<Vec<_>>()
         });
@@ -97,6 +99,8 @@ impl Report<'_> {
             "references": references.collect::<Vec<_>>(),
             "chances": self.chances,
             "layers": layers.collect::<Vec<_>>(),
+            "dead": dead.map(StorePath::as_str).collect::<Vec<_>>(),
+            "deadSize": dead_size,
         })
     }
 }
@@ -113,32 +117,6 @@ fn script_safe(value: &Value) -> String {
 
 fn text_safe(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;")
-}
-
-/// How likely each path changes if each changes by itself with likelihood `q` and with anything in
-/// its closure, as paths do that are named by what they are made from: `1 - (1 - q)^size of its
-/// closure`. In the order of the graph's nodes.
-pub fn chances(graph: &Graph, q: f64) -> Vec<f64> {
-    let nodes = graph.nodes();
-    let mut seen = vec![usize::MAX; nodes.len()];
-    let mut ahead = Vec::new();
-    let count = |root: usize| {
-        let mut count = 0;
-        seen[root] = root;
-        ahead.push(root);
-        while let Some(index) = ahead.pop() {
-            count += 1;
-            for reference in &nodes[index].references {
-                let to = reference.index();
-                if seen[to] != root {
-                    seen[to] = root;
-                    ahead.push(to);
-                }
-            }
-        }
-        1.0 - (1.0 - q).powi(count)
-    };
-    (0..nodes.len()).map(count).collect()
 }
 
 #[cfg(test)]
@@ -159,18 +137,12 @@ mod tests {
     }
 
     #[test]
-    fn a_path_changes_with_its_closure() {
-        let chances = chances(&graph(), 0.5);
-        assert_eq!(chances, [0.875, 0.75, 0.5]);
-    }
-
-    #[test]
     fn no_text_ends_the_data() {
         let graph = graph();
         let budget = Budget::default();
         let plan = layering::plan(&graph, budget, Strategy::Popularity);
         let evil = "</script><script>alert(1)</script>@@script@@";
-        let chances = chances(&graph, 0.1);
+        let chances = layering::chances(&graph);
         let report = Report {
             graph: &graph,
             plan: &plan,

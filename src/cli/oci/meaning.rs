@@ -125,13 +125,14 @@ impl OciArgs {
             Usage::new(text, "raise it: one layer holds the files outside the store")
         })?;
         let earlier = self.earlier(closure.store_dir(), targets, progress)?;
-        let (plan, _) = self.layers.plan(Wanted {
+        let ready = self.layers.ready(Wanted {
             store: &closure.store,
             graph: closure.graph()?,
             budget,
             earlier: earlier.as_ref(),
             only_plan: false,
         })?;
+        let plan = ready.plan()?;
         previous::tell_dead(&plan, progress);
         if let [first, ..] = plan.left_out() {
             let text = format!(

@@ -7,7 +7,8 @@ at("figures").append(...[
   ["Paths", count.toLocaleString("en")],
   ["Layers", `${data.layers.length} of ${data.budget}`],
   ["Strategy", data.strategy],
-  ...(data.expected === null ? [] : [["Expected pull per update", human(data.expected)]]),
+  ...(data.dead.length === 0 ? [] : [["Left the closure, in kept layers", `${human(data.deadSize)}: ${data.dead.map((path) => path.slice(33)).join(", ")}`]]),
+  ...(data.expected === null ? [] : [["Expected pull when one package changes", human(data.expected)]]),
 ].map(([term, value]) => {
   const pair = make("div");
   pair.append(make("dt", term), make("dd", value));
