@@ -28,10 +28,10 @@ const SHARES: [f64; 2] = [1.0 / 32.0, 1.0 / 16.0];
 /// What another image, or this one after it was planned anew, loses when a path that both have is
 /// no longer alone in its layer: this share of the path's bytes. Where earlier layers are kept,
 /// nothing is planned anew.
-const MIXING: f64 = 0.3;
+const MIXING: f64 = 0.5;
 
 /// Up to so many layers; with more there is less to lose, as fewer bytes are mixed.
-const MIXING_LAYERS: f64 = 30.0;
+const MIXING_LAYERS: f64 = 18.0;
 
 /// Another image has a path the less, the more it needs: its chance falls to this share with each
 /// package in its closure.
