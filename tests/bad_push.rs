@@ -94,7 +94,7 @@ fn one_of_two_registries_fails() {
     let demo = Demo::new();
     let registry = DockerRegistry::plain();
     let mut oci = demo.ask("oci");
-    oci.args(["--max-layers", "1", "--push", &registry.reference("app:1")]);
+    oci.args(["--max-layers", "1", "--no-previous", "--push", &registry.reference("app:1")]);
     oci.args(["--push", "127.0.0.1:1/app:1"]);
     demo.refuses(&mut oci, 1, &["`127.0.0.1:1`", "hint: check that"]);
     assert_eq!(registry.requests("PUT /v2/app/manifests"), 0);

@@ -17,7 +17,10 @@ use support::tool::binary;
 #[track_caller]
 fn planned(root: &Path, max_layers: usize) -> Vec<Vec<String>> {
     let mut tool = binary();
-    tool.args(["plan", "--json", "--max-layers"]).arg(max_layers.to_string()).arg(root);
+    // One layer for each path, however tiny, as far as there are enough.
+    tool.args(["plan", "--strategy=popularity", "--json", "--max-layers"])
+        .arg(max_layers.to_string())
+        .arg(root);
     let plan = Outcome::of(&mut tool).success().json();
     let layers = plan["layers"].as_array().expect("a list of layers");
     layers.iter().map(|layer| strings(&layer["paths"])).collect()
@@ -34,7 +37,8 @@ fn made(root: &Path, max_layers: usize, flags: &[&str]) -> (tempfile::TempDir, L
     let dir = temp_dir();
     let at = dir.path().join("layout");
     let mut tool = binary();
-    tool.args(["oci", "--json", "--compress=none", "--format=layout", "-o"]).arg(&at);
+    tool.args(["oci", "--strategy=popularity", "--json", "--compress=none"]);
+    tool.args(["--format=layout", "-o"]).arg(&at);
     tool.arg("--max-layers").arg(max_layers.to_string()).args(flags).arg(root);
     let json = Outcome::of(&mut tool).success().json();
     (dir, Layout::at(&at), json)
