@@ -17,31 +17,38 @@ const SMALL: f64 = 1e6;
 
 /// Joins clusters, the cheapest pair first.
 ///
-/// Each cluster knows its best partner; a join makes only those search anew whose partner it was.
+/// Each cluster knows its best partner. Where a join took that away, what it cost is still a bound
+/// for all others, and most bounds are never put to the test.
 pub(super) fn merge(clusters: &mut Vec<Cluster>, until: Until, model: &Model) {
-    let mut best: Vec<Option<Partner>> =
+    let mut best: Vec<Best> =
         (0..clusters.len()).map(|index| partner(clusters, index, until, model)).collect();
     while until.wants_fewer_than(clusters.len()) {
-        let pairs = best.iter().enumerate();
-        let cheapest = pairs
-            .filter_map(|(index, partner)| partner.map(|partner| (index, partner)))
-            .min_by(|(_, a), (_, b)| a.cost.total_cmp(&b.cost));
-        let Some((one, partner_of_one)) = cheapest else { break };
-        let (kept, gone) = (one.min(partner_of_one.index), one.max(partner_of_one.index));
+        let costs = best.iter().enumerate().map(|(index, best)| (index, best.cost()));
+        let Some((one, cost)) = costs.min_by(|(_, a), (_, b)| a.total_cmp(b)) else { break };
+        if cost == f64::INFINITY {
+            break;
+        }
+        let Best::Partner { index: other, .. } = best[one] else {
+            best[one] = partner(clusters, one, until, model);
+            continue;
+        };
+        let (kept, gone) = (one.min(other), one.max(other));
         let joined = clusters.swap_remove(gone);
         best.swap_remove(gone);
         let last = clusters.len();
         clusters[kept].join(&joined, model);
         for (index, best) in best.iter_mut().enumerate() {
-            *best = match *best {
-                Some(known) if index != kept && known.index != kept && known.index != gone => {
-                    let index_now = if known.index == last { gone } else { known.index };
-                    pair(clusters, index, kept, until, model, known.cost)
-                        .or(Some(Partner { index: index_now, ..known }))
-                }
-                None if index != kept => pair(clusters, index, kept, until, model, f64::INFINITY),
-                _ => partner(clusters, index, until, model),
-            };
+            if index == kept {
+                *best = partner(clusters, index, until, model);
+            } else if let Some(cost) = pair(clusters, index, kept, until, model, best.cost()) {
+                *best = Best::Partner { index: kept, cost };
+            } else if let Best::Partner { index: other, cost } = *best {
+                *best = match other {
+                    _ if other == kept || other == gone => Best::AtLeast(cost),
+                    _ if other == last => Best::Partner { index: gone, cost },
+                    _ => Best::Partner { index: other, cost },
+                };
+            }
         }
     }
 }
@@ -66,23 +73,32 @@ impl Until {
 
 /// With whom to join.
 #[derive(Clone, Copy, Debug)]
-struct Partner {
-    index: usize,
-    cost: f64,
+enum Best {
+    /// With the cluster at `index`: none is cheaper.
+    Partner { index: usize, cost: f64 },
+    /// Not known, but it costs no less than this; infinite if there is nobody.
+    AtLeast(f64),
+}
+
+impl Best {
+    fn cost(self) -> f64 {
+        let (Self::Partner { cost, .. } | Self::AtLeast(cost)) = self;
+        cost
+    }
 }
 
 /// The cheapest partner of the cluster at `index`.
-fn partner(clusters: &[Cluster], index: usize, until: Until, model: &Model) -> Option<Partner> {
+fn partner(clusters: &[Cluster], index: usize, until: Until, model: &Model) -> Best {
     (0..clusters.len()).filter(|&other| other != index).fold(
-        None,
-        |best: Option<Partner>, other| {
-            let limit = best.map_or(f64::INFINITY, |best| best.cost);
-            pair(clusters, index, other, until, model, limit).or(best)
+        Best::AtLeast(f64::INFINITY),
+        |best, other| match pair(clusters, index, other, until, model, best.cost()) {
+            Some(cost) => Best::Partner { index: other, cost },
+            None => best,
         },
     )
 }
 
-/// The partner `other`, if it costs less than `limit`.
+/// What it costs to join two clusters, if that is less than `limit`.
 fn pair(
     clusters: &[Cluster],
     index: usize,
@@ -90,11 +106,7 @@ fn pair(
     until: Until,
     model: &Model,
     limit: f64,
-) -> Option<Partner> {
-    if index == other {
-        return None;
-    }
+) -> Option<f64> {
     let (one, two) = (&clusters[index], &clusters[other]);
-    let limit = limit.min(until.limit(one, two));
-    one.join_cost(two, model, limit).map(|cost| Partner { index: other, cost })
+    one.join_cost(two, model, limit.min(until.limit(one, two)))
 }
