@@ -50,12 +50,28 @@ impl Cluster {
 
     /// Both in one layer.
     pub(super) fn join(&mut self, other: &Self, model: &Model) {
+        self.take(other);
+        self.touched = model.touched(self.causes.len());
+    }
+
+    /// All in one layer.
+    pub(super) fn joined<'a>(
+        mut self,
+        others: impl Iterator<Item = &'a Self>,
+        model: &Model,
+    ) -> Self {
+        others.for_each(|other| self.take(other));
+        self.touched = model.touched(self.causes.len());
+        self
+    }
+
+    /// As [`join`](Self::join), but for what depends on all causes.
+    fn take(&mut self, other: &Self) {
         self.atoms.extend(&other.atoms);
         self.units += other.units;
         self.size += other.size;
         self.shared += other.shared;
         self.causes |= &other.causes;
-        self.touched = model.touched(self.causes.len());
         self.apps += other.apps;
         self.held = 0.0;
     }

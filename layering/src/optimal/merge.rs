@@ -17,8 +17,8 @@ const SMALL: f64 = 1e6;
 
 /// Joins clusters, the cheapest pair first.
 ///
-/// Each cluster knows its best partner. Where a join took that away, what it cost is still a bound
-/// for all others, and most bounds are never put to the test.
+/// Each cluster knows its best partner, and what the others cost at least. Where a join took the
+/// partner away, that bound is left, and most bounds are never put to the test.
 pub(super) fn merge(clusters: &mut Vec<Cluster>, until: Until, model: &Model) {
     let mut best: Vec<Best> =
         (0..clusters.len()).map(|index| partner(clusters, index, until, model)).collect();
@@ -40,14 +40,17 @@ pub(super) fn merge(clusters: &mut Vec<Cluster>, until: Until, model: &Model) {
         for (index, best) in best.iter_mut().enumerate() {
             if index == kept {
                 *best = partner(clusters, index, until, model);
-            } else if let Some(cost) = pair(clusters, index, kept, until, model, best.cost()) {
-                *best = Best::Partner { index: kept, cost };
-            } else if let Best::Partner { index: other, cost } = *best {
-                *best = match other {
-                    _ if other == kept || other == gone => Best::AtLeast(cost),
-                    _ if other == last => Best::Partner { index: gone, cost },
-                    _ => Best::Partner { index: other, cost },
-                };
+                continue;
+            }
+            if let Best::Partner { index: other, others, .. } = best {
+                if *other == kept || *other == gone {
+                    *best = Best::AtLeast(*others);
+                } else if *other == last {
+                    *other = gone;
+                }
+            }
+            if let Some(cost) = pair(clusters, index, kept, until, model, best.limit()) {
+                *best = best.or(kept, cost);
             }
         }
     }
@@ -74,9 +77,9 @@ impl Until {
 /// With whom to join.
 #[derive(Clone, Copy, Debug)]
 enum Best {
-    /// With the cluster at `index`: none is cheaper.
-    Partner { index: usize, cost: f64 },
-    /// Not known, but it costs no less than this; infinite if there is nobody.
+    /// With the cluster at `index`; all others cost at least `others`.
+    Partner { index: usize, cost: f64, others: f64 },
+    /// Not known, but all cost at least this; infinite if there is nobody.
     AtLeast(f64),
 }
 
@@ -85,14 +88,30 @@ impl Best {
         let (Self::Partner { cost, .. } | Self::AtLeast(cost)) = self;
         cost
     }
+
+    /// Below this, a cost makes a difference.
+    fn limit(self) -> f64 {
+        let (Self::Partner { others: limit, .. } | Self::AtLeast(limit)) = self;
+        limit
+    }
+
+    /// With one more to choose from, whose `cost` is below the limit.
+    fn or(self, new: usize, new_cost: f64) -> Self {
+        match self {
+            Self::Partner { index, cost, .. } if cost <= new_cost => {
+                Self::Partner { index, cost, others: new_cost }
+            }
+            _ => Self::Partner { index: new, cost: new_cost, others: self.cost() },
+        }
+    }
 }
 
 /// The cheapest partner of the cluster at `index`.
 fn partner(clusters: &[Cluster], index: usize, until: Until, model: &Model) -> Best {
     (0..clusters.len()).filter(|&other| other != index).fold(
         Best::AtLeast(f64::INFINITY),
-        |best, other| match pair(clusters, index, other, until, model, best.cost()) {
-            Some(cost) => Best::Partner { index: other, cost },
+        |best, other| match pair(clusters, index, other, until, model, best.limit()) {
+            Some(cost) => best.or(other, cost),
             None => best,
         },
     )

@@ -76,7 +76,6 @@ fn cheapest(
 
 fn without(cluster: &Cluster, gone: usize, atoms: &[Cluster], model: &Model) -> Cluster {
     let mut rest = cluster.atoms.iter().filter(|&&atom| atom != gone).map(|&atom| &atoms[atom]);
-    let mut smaller = rest.next().unwrap_or(cluster).clone();
-    rest.for_each(|atom| smaller.join(atom, model));
-    smaller
+    let first = rest.next().unwrap_or(cluster).clone();
+    first.joined(rest, model)
 }
