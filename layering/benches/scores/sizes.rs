@@ -63,7 +63,9 @@ fn made_up(count: usize, release: u64) -> Graph {
         references.sort_unstable();
         references.dedup();
         changed.push(number == count / 3 || references.iter().any(|&to| changed[to]));
-        references.iter().for_each(|&to| used[to] = true);
+        for &to in &references {
+            used[to] = true;
+        }
         let size = 1 << draw.below(24);
         let references = references.iter().map(|&to| rows[to].path.clone()).collect();
         let release = if changed[number] { release } else { 0 };

@@ -35,12 +35,14 @@ pub(crate) fn stay(graph: &Graph, keep: &NodeSet, budget: Budget, held: &[&[Node
         }
         layers.extend(joined);
     }
-    for layer in &mut layers {
+    for (number, layer) in layers.iter_mut().enumerate() {
+        // Not by its atoms: two layers share one if an earlier image split a cycle.
+        layer.atoms = vec![number];
         layer.hold();
     }
+    let count = layers.len();
     let fresh = fresh.into_iter().map(|atom| closure.atoms[atom].cluster.clone()).collect();
     let mut clusters = coarse::coarsen(fresh, &closure.model);
-    let numbers: Vec<usize> = layers.iter().map(|layer| layer.atoms[0]).collect();
     clusters.extend(layers);
     merge(&mut clusters, Until::Count(budget.get()), &closure.model);
     let untouched: BTreeSet<usize> = clusters
@@ -48,5 +50,5 @@ pub(crate) fn stay(graph: &Graph, keep: &NodeSet, budget: Budget, held: &[&[Node
         .filter(|cluster| cluster.is_held())
         .map(|cluster| cluster.atoms[0])
         .collect();
-    numbers.iter().map(|number| untouched.contains(number)).collect()
+    (0..count).map(|number| untouched.contains(&number)).collect()
 }
