@@ -202,3 +202,25 @@ fn a_path_more_moves_a_bounded_share_of_the_others() {
         }
     }
 }
+
+#[test]
+fn the_example_of_the_readme() {
+    let row = |name: &str, megabytes: u64, references: &[&str]| {
+        let references = references.iter().map(|&to| to.to_owned()).collect();
+        (name.to_owned(), (megabytes * 1_000_000, references))
+    };
+    let closure = Closure::from([
+        row("app", 5, &["python", "jq"]),
+        row("jq", 1, &["libc"]),
+        row("libc", 30, &[]),
+        row("openssl", 6, &["libc"]),
+        row("python", 90, &["libc", "openssl", "tzdata"]),
+        row("tzdata", 2, &[]),
+    ]);
+    let layers = layers(&closure, &BTreeSet::new(), 0, 4);
+    let layers: Vec<String> = layers
+        .iter()
+        .map(|layer| layer.iter().map(String::as_str).collect::<Vec<_>>().join(" "))
+        .collect();
+    assert_eq!(layers, ["libc openssl tzdata", "python", "jq", "app"]);
+}
