@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "the bench uses all of its files")]
 
+#[path = "../benches/scores/check.rs"]
+mod check;
 #[path = "../benches/scores/contenders.rs"]
 mod contenders;
 #[path = "../benches/scores/graphs.rs"]

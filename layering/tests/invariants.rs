@@ -13,14 +13,17 @@ fn path(number: usize) -> StorePath {
     format!("{number:0>32}-p{}", 99_999 - number).parse().unwrap()
 }
 
-/// Rows that are closed under references: cycles, self references and repeats among them.
+/// Rows that are closed under references: cycles, self references and repeats among them, and sizes
+/// that overflow.
 fn closed_rows() -> impl proptest::strategy::Strategy<Value = Vec<Row>> {
     (0_usize..40).prop_flat_map(|count| {
-        let row = (any::<u32>(), prop::collection::vec(0..count.max(1), 0..6));
+        let size =
+            prop_oneof![8 => any::<u32>().prop_map(u64::from), 1 => Just(0), 1 => Just(u64::MAX)];
+        let row = (size, prop::collection::vec(0..count.max(1), 0..6));
         prop::collection::vec(row, count).prop_map(|rows| {
-            let row = |(number, (size, references)): (usize, (u32, Vec<usize>))| Row {
+            let row = |(number, (size, references)): (usize, (u64, Vec<usize>))| Row {
                 path: path(number),
-                nar_size: size.into(),
+                nar_size: size,
                 references: references.into_iter().map(path).collect(),
             };
             rows.into_iter().enumerate().map(row).collect()
@@ -176,4 +179,11 @@ fn a_deep_graph_needs_no_deep_stack() {
     };
     let thread = std::thread::Builder::new().stack_size(256 * 1024).spawn(work).unwrap();
     thread.join().unwrap();
+}
+
+/// No store has a closure like this, but a file may, and the default must take it.
+#[test]
+fn twenty_thousand_paths_by_default() {
+    let graph = large(20_000, &[1, 7, 333]);
+    check(&graph, Budget::MAX, &plan(&graph, Budget::MAX, Strategy::default())).unwrap();
 }

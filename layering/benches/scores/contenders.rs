@@ -1,9 +1,10 @@
 //! Who is compared: every strategy of the product, and peers that need data no store has.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use layering::{Budget, Group, NodeId, StorePath, Strategy, plan};
 
+use crate::check::check;
 use crate::graphs::Closure;
 
 /// One column of the table.
@@ -31,21 +32,10 @@ pub(crate) fn contenders() -> Vec<Contender> {
 }
 
 impl Contender {
-    /// The layers, bottom first.
-    ///
-    /// # Panics
-    ///
-    /// If a path is missing or in two layers: such a plan must not get a score.
+    /// The layers, bottom first, once they were checked.
     pub(crate) fn checked_plan(&self, closure: &Closure, budget: Budget) -> Vec<Group> {
         let layers = (self.plan)(closure, budget);
-        let placed: BTreeSet<&StorePath> = layers.iter().flat_map(|layer| &layer.paths).collect();
-        let count: usize = layers.iter().map(|layer| layer.paths.len()).sum();
-        let paths = closure.graph.nodes().iter().map(|node| &node.path);
-        assert!(
-            count == placed.len() && placed.into_iter().eq(paths),
-            "`{}` lost or repeated a path",
-            self.name
-        );
+        check(self.name, &closure.graph, &layers);
         layers
     }
 }

@@ -29,19 +29,7 @@ pub(crate) struct Images(Vec<Image>);
 impl Images {
     /// Reads the images called `names`, or all if that is empty.
     pub(crate) fn load(folder: &Path, names: &[String]) -> Result<Self, Box<dyn Error>> {
-        let mut images: BTreeMap<String, BTreeMap<String, Closure>> = BTreeMap::new();
-        for entry in fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))? {
-            let file = entry?.path();
-            let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let [image, change, "json", "gz"] = name.split('.').collect::<Vec<_>>()[..] else {
-                continue;
-            };
-            if names.is_empty() || names.iter().any(|name| name == image) {
-                let closure =
-                    Closure::read(&file).map_err(|e| format!("{}: {e}", file.display()))?;
-                images.entry(image.into()).or_default().insert(change.into(), closure);
-            }
-        }
+        let images = read_all(folder, |name| names.is_empty() || names.contains(name))?;
         if let Some(unknown) = names.iter().find(|name| !images.contains_key(*name)) {
             return Err(format!("no image `{unknown}` in `{}`", folder.display()).into());
         }
@@ -51,6 +39,53 @@ impl Images {
         };
         Ok(Self(images.into_iter().map(image).collect::<Result<_, Box<dyn Error>>>()?))
     }
+}
+
+/// One image at one release after another.
+pub(crate) struct Series {
+    /// With its releases, as a row of a table is called.
+    pub(crate) name: String,
+    pub(crate) releases: Vec<Closure>,
+}
+
+impl Series {
+    /// Reads all series of a folder.
+    pub(crate) fn load(folder: &Path) -> Result<Vec<Self>, Box<dyn Error>> {
+        let series = |(image, releases): (String, BTreeMap<String, Closure>)| {
+            let mut numbered = Vec::new();
+            for (release, closure) in releases {
+                let number = release.strip_prefix('r').and_then(|number| number.parse().ok());
+                let number: usize = number.ok_or_else(|| format!("`{release}` is no release"))?;
+                numbered.push((number, closure));
+            }
+            numbered.sort_by_key(|(number, _)| *number);
+            let last = numbered.last().map_or(0, |(number, _)| *number);
+            let releases = numbered.into_iter().map(|(_, closure)| closure).collect();
+            Ok(Self { name: format!("{image}, r0 to r{last}"), releases })
+        };
+        read_all(folder, |_| true)?.into_iter().map(series).collect()
+    }
+}
+
+/// The closures of all images called so, by image and by what stands behind its name.
+fn read_all(
+    folder: &Path,
+    wanted: impl Fn(&String) -> bool,
+) -> Result<BTreeMap<String, BTreeMap<String, Closure>>, Box<dyn Error>> {
+    let mut images: BTreeMap<String, BTreeMap<String, Closure>> = BTreeMap::new();
+    for entry in fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))? {
+        let file = entry?.path();
+        let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let [image, change, "json", "gz"] = name.split('.').collect::<Vec<_>>()[..] else {
+            continue;
+        };
+        let image = image.to_owned();
+        if wanted(&image) {
+            let closure = Closure::read(&file).map_err(|e| format!("{}: {e}", file.display()))?;
+            images.entry(image).or_default().insert(change.into(), closure);
+        }
+    }
+    Ok(images)
 }
 
 impl<'a> IntoIterator for &'a Images {

@@ -3,84 +3,47 @@
 //! ```text
 //! cargo bench -p layering --bench scores -- [--budgets 20,40,100] [--images a,b]
 //!                                           [--strategies a,b] [--graphs DIR]
+//! cargo bench -p layering --bench scores -- --previous [--max-waste 5] [--series DIR] …
+//! cargo bench -p layering --bench scores -- --sizes 1000,20000,50000 [--budgets 100]
 //! ```
 //!
-//! `DIR` holds `IMAGE.base.json.gz` and `IMAGE.CHANGE.json.gz`. A row is a change, summed over all
-//! images, in MB of NARs; "all images, stored" is what a registry holds for all base images
-//! together. Nothing is timed.
+//! `--graphs` holds `IMAGE.base.json.gz` and `IMAGE.CHANGE.json.gz`. A row is a change, summed over
+//! all images, in MB of NARs; "all images, stored" is what a registry holds for all base images
+//! together. With `--previous`, the default planner knows the image before, and there is a row for
+//! each series `IMAGE.r0.json.gz`, `IMAGE.r1.json.gz`, … of `--series`. `--sizes` is all that is
+//! timed.
 
 #![allow(clippy::print_stdout, reason = "the table is for whoever runs this")]
 
+mod check;
 mod contenders;
 mod graphs;
 mod options;
+mod previous;
+mod sizes;
+mod stateless;
+mod table;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 
-use layering::{Budget, Group, StorePath};
-
-use contenders::Contender;
-use graphs::Images;
-use options::Options;
-
-/// The row that is no change.
-const STORED: &str = "all images, stored";
-
-/// Budget and change to a sum for each contender, in order.
-type Table = BTreeMap<(Budget, String), Vec<u64>>;
+use graphs::{Images, Series};
+use options::{Mode, Options};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::from_args(std::env::args().skip(1))?;
-    let images = Images::load(&options.graphs, &options.images)?;
-    let mut table = Table::new();
-    for &budget in &options.budgets {
-        for (column, contender) in options.contenders.iter().enumerate() {
-            for (row, bytes) in score(contender, &images, budget) {
-                let row = table.entry((budget, row)).or_default();
-                row.resize(options.contenders.len(), 0);
-                row[column] = bytes;
-            }
+    let budgets = &options.budgets;
+    let images = || Images::load(&options.graphs, &options.images);
+    match &options.mode {
+        Mode::Stateless => {
+            println!("MB pulled after a change, all images together:\n");
+            print!("{}", stateless::table(&options.contenders, &images()?, budgets));
         }
+        Mode::Previous => {
+            println!("MB pulled after a change, with the image before as memory:\n");
+            let series = Series::load(&options.series)?;
+            print!("{}", previous::table(&images()?, &series, budgets, options.max_waste));
+        }
+        Mode::Sizes(counts) => print!("{}", sizes::table(counts, budgets)),
     }
-    print(&options.contenders, &table);
     Ok(())
-}
-
-/// One column of one budget.
-fn score(contender: &Contender, images: &Images, budget: Budget) -> BTreeMap<String, u64> {
-    let mut rows = BTreeMap::new();
-    let mut stored = BTreeMap::new();
-    for image in images {
-        let base = contender.checked_plan(&image.base, budget);
-        stored.extend(base.iter().map(|layer| (layer.paths.clone(), layer.nar_size)));
-        for (change, closure) in &image.changes {
-            let after = contender.checked_plan(closure, budget);
-            *rows.entry(change.clone()).or_default() += pulled(&base, &after);
-        }
-    }
-    rows.insert(STORED.into(), stored.values().sum());
-    rows
-}
-
-/// Bytes of the layers of `after` that no layer of `before` equals.
-fn pulled(before: &[Group], after: &[Group]) -> u64 {
-    let have: BTreeSet<&[StorePath]> = before.iter().map(|layer| &*layer.paths).collect();
-    let new = after.iter().filter(|layer| !have.contains(&*layer.paths));
-    new.map(|layer| layer.nar_size).sum()
-}
-
-fn print(contenders: &[Contender], table: &Table) {
-    println!("MB pulled after a change, all images together");
-    let names = contenders.iter().map(|contender| format!("{:>14}", contender.name));
-    println!("{:>6}  {:<20}{}", "layers", "change", names.collect::<String>());
-    for ((budget, change), row) in table {
-        // As text, since the sums are exact and a float need not be.
-        let megabytes = |&bytes: &u64| {
-            let tenths = (bytes + 50_000) / 100_000;
-            format!("{:>12}.{}", tenths / 10, tenths % 10)
-        };
-        let cells: String = row.iter().map(megabytes).collect();
-        println!("{:>6}  {change:<20}{cells}", budget.get());
-    }
 }

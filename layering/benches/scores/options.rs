@@ -3,17 +3,30 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use layering::Budget;
+use layering::{Budget, Waste};
 
 use crate::contenders::{Contender, contenders};
 
+/// What to find out.
+pub(crate) enum Mode {
+    /// Each planner knows one closure at a time.
+    Stateless,
+    /// The default planner knows the image before.
+    Previous,
+    /// Time, for so many paths.
+    Sizes(Vec<usize>),
+}
+
 /// What to compare, on what.
 pub(crate) struct Options {
+    pub(crate) mode: Mode,
     pub(crate) budgets: Vec<Budget>,
     /// Names of images; all if empty.
     pub(crate) images: Vec<String>,
     pub(crate) contenders: Vec<Contender>,
     pub(crate) graphs: PathBuf,
+    pub(crate) series: PathBuf,
+    pub(crate) max_waste: Waste,
 }
 
 impl Options {
@@ -22,14 +35,21 @@ impl Options {
     ) -> Result<Self, Box<dyn Error>> {
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/layering");
         let mut options = Self {
+            mode: Mode::Stateless,
             budgets: parse_budgets("20,40,100")?,
             images: Vec::new(),
             contenders: contenders(),
             graphs: fixtures.join("graphs"),
+            series: fixtures.join("series"),
+            max_waste: Waste::default(),
         };
         while let Some(flag) = args.next() {
             // What cargo itself adds.
             if flag == "--bench" {
+                continue;
+            }
+            if flag == "--previous" {
+                options.mode = Mode::Previous;
                 continue;
             }
             let value = args.next().ok_or_else(|| format!("`{flag}` needs a value"))?;
@@ -38,10 +58,13 @@ impl Options {
                 "--images" => options.images = value.split(',').map(Into::into).collect(),
                 "--strategies" => options.contenders = choose(&value)?,
                 "--graphs" => options.graphs = value.into(),
-                _ => {
-                    let known = "--budgets, --images, --strategies and --graphs";
-                    return Err(format!("no flag `{flag}`; there are {known}").into());
+                "--series" => options.series = value.into(),
+                "--max-waste" => options.max_waste = value.parse()?,
+                "--sizes" => {
+                    let counts = value.split(',').map(str::parse).collect::<Result<_, _>>();
+                    options.mode = Mode::Sizes(counts.map_err(|e| format!("`{value}`: {e}"))?);
                 }
+                _ => return Err(format!("no flag `{flag}`; see the head of main.rs").into()),
             }
         }
         Ok(options)

@@ -13,39 +13,43 @@ use super::model::Model;
 const MOST: usize = 1500;
 
 /// The clusters themselves if they are few; or else the largest, and the others joined by how many
-/// causes they have and by samples of which, as few samples as it takes.
+/// causes they have and by samples of which, in as much detail as there is room for.
 pub(super) fn coarsen(clusters: Vec<Cluster>, model: &Model) -> Vec<Cluster> {
     if clusters.len() <= MOST {
         return clusters;
     }
-    // A power of two and not a rank, so that one path more moves no other across.
+    // A step of a fixed scale and not a rank, so that one path more moves no other across.
     let mut least = 1.0;
     while clusters.iter().filter(|cluster| cluster.size >= least).count() > MOST / 2 {
-        least *= 2.0;
+        least *= 1.25;
     }
     let (mut coarse, small): (Vec<_>, Vec<_>) =
         clusters.into_iter().partition(|cluster| cluster.size >= least);
-    let groups = (0..SAMPLES).rev().map(|samples| alike(&small, samples));
+    let groups = DETAIL.iter().map(|&detail| alike(&small, detail));
     if let Some(groups) = groups.into_iter().find(|groups| groups.len() <= MOST / 2) {
         coarse.extend(groups.into_values().map(|members| {
             let mut members = members.into_iter().map(|index| &small[index]);
-            let mut joined = members.next().expect("a group has a member").clone();
-            members.for_each(|member| joined.join(member, model));
-            joined
+            let first = members.next().expect("a group has a member").clone();
+            first.joined(members, model)
         }));
     }
     coarse
 }
 
-/// Most samples of causes that tell groups apart; with none, only their number does.
-const SAMPLES: u64 = 4;
+/// How many samples of causes tell groups apart, and in how many values; in the end, only the number
+/// of causes does.
+const DETAIL: [(u64, u64); 8] =
+    [(3, u64::MAX), (2, u64::MAX), (1, u64::MAX), (1, 256), (1, 128), (1, 64), (1, 16), (0, 1)];
 
-/// Positions of clusters that are alike in so many samples.
-fn alike(clusters: &[Cluster], samples: u64) -> BTreeMap<(u32, Vec<u64>), Vec<usize>> {
+/// Positions of clusters that are alike in so much detail.
+fn alike(
+    clusters: &[Cluster],
+    (samples, values): (u64, u64),
+) -> BTreeMap<(u32, Vec<u64>), Vec<usize>> {
     let mut groups = BTreeMap::<_, Vec<usize>>::new();
     for (index, cluster) in clusters.iter().enumerate() {
         let reach = cluster.causes.len().ilog2();
-        let drawn = (0..samples).map(|salt| cluster.causes.sample(salt)).collect();
+        let drawn = (0..samples).map(|salt| cluster.causes.sample(salt) % values).collect();
         groups.entry((reach, drawn)).or_default().push(index);
     }
     groups

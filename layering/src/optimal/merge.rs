@@ -17,31 +17,41 @@ const SMALL: f64 = 1e6;
 
 /// Joins clusters, the cheapest pair first.
 ///
-/// Each cluster knows its best partner; a join makes only those search anew whose partner it was.
+/// Each cluster knows its best partner, and what the others cost at least. Where a join took the
+/// partner away, that bound is left, and most bounds are never put to the test.
 pub(super) fn merge(clusters: &mut Vec<Cluster>, until: Until, model: &Model) {
-    let mut best: Vec<Option<Partner>> =
+    let mut best: Vec<Best> =
         (0..clusters.len()).map(|index| partner(clusters, index, until, model)).collect();
     while until.wants_fewer_than(clusters.len()) {
-        let pairs = best.iter().enumerate();
-        let cheapest = pairs
-            .filter_map(|(index, partner)| partner.map(|partner| (index, partner)))
-            .min_by(|(_, a), (_, b)| a.cost.total_cmp(&b.cost));
-        let Some((one, partner_of_one)) = cheapest else { break };
-        let (kept, gone) = (one.min(partner_of_one.index), one.max(partner_of_one.index));
+        let costs = best.iter().enumerate().map(|(index, best)| (index, best.cost()));
+        let Some((one, cost)) = costs.min_by(|(_, a), (_, b)| a.total_cmp(b)) else { break };
+        if cost == f64::INFINITY {
+            break;
+        }
+        let Best::Partner { index: other, .. } = best[one] else {
+            best[one] = partner(clusters, one, until, model);
+            continue;
+        };
+        let (kept, gone) = (one.min(other), one.max(other));
         let joined = clusters.swap_remove(gone);
         best.swap_remove(gone);
         let last = clusters.len();
         clusters[kept].join(&joined, model);
         for (index, best) in best.iter_mut().enumerate() {
-            *best = match *best {
-                Some(known) if index != kept && known.index != kept && known.index != gone => {
-                    let index_now = if known.index == last { gone } else { known.index };
-                    pair(clusters, index, kept, until, model, known.cost)
-                        .or(Some(Partner { index: index_now, ..known }))
+            if index == kept {
+                *best = partner(clusters, index, until, model);
+                continue;
+            }
+            if let Best::Partner { index: other, others, .. } = best {
+                if *other == kept || *other == gone {
+                    *best = Best::AtLeast(*others);
+                } else if *other == last {
+                    *other = gone;
                 }
-                None if index != kept => pair(clusters, index, kept, until, model, f64::INFINITY),
-                _ => partner(clusters, index, until, model),
-            };
+            }
+            if let Some(cost) = pair(clusters, index, kept, until, model, best.limit()) {
+                *best = best.or(kept, cost);
+            }
         }
     }
 }
@@ -66,23 +76,48 @@ impl Until {
 
 /// With whom to join.
 #[derive(Clone, Copy, Debug)]
-struct Partner {
-    index: usize,
-    cost: f64,
+enum Best {
+    /// With the cluster at `index`; all others cost at least `others`.
+    Partner { index: usize, cost: f64, others: f64 },
+    /// Not known, but all cost at least this; infinite if there is nobody.
+    AtLeast(f64),
+}
+
+impl Best {
+    fn cost(self) -> f64 {
+        let (Self::Partner { cost, .. } | Self::AtLeast(cost)) = self;
+        cost
+    }
+
+    /// Below this, a cost makes a difference.
+    fn limit(self) -> f64 {
+        let (Self::Partner { others: limit, .. } | Self::AtLeast(limit)) = self;
+        limit
+    }
+
+    /// With one more to choose from, whose `cost` is below the limit.
+    fn or(self, new: usize, new_cost: f64) -> Self {
+        match self {
+            Self::Partner { index, cost, .. } if cost <= new_cost => {
+                Self::Partner { index, cost, others: new_cost }
+            }
+            _ => Self::Partner { index: new, cost: new_cost, others: self.cost() },
+        }
+    }
 }
 
 /// The cheapest partner of the cluster at `index`.
-fn partner(clusters: &[Cluster], index: usize, until: Until, model: &Model) -> Option<Partner> {
+fn partner(clusters: &[Cluster], index: usize, until: Until, model: &Model) -> Best {
     (0..clusters.len()).filter(|&other| other != index).fold(
-        None,
-        |best: Option<Partner>, other| {
-            let limit = best.map_or(f64::INFINITY, |best| best.cost);
-            pair(clusters, index, other, until, model, limit).or(best)
+        Best::AtLeast(f64::INFINITY),
+        |best, other| match pair(clusters, index, other, until, model, best.limit()) {
+            Some(cost) => best.or(other, cost),
+            None => best,
         },
     )
 }
 
-/// The partner `other`, if it costs less than `limit`.
+/// What it costs to join two clusters, if that is less than `limit`.
 fn pair(
     clusters: &[Cluster],
     index: usize,
@@ -90,11 +125,7 @@ fn pair(
     until: Until,
     model: &Model,
     limit: f64,
-) -> Option<Partner> {
-    if index == other {
-        return None;
-    }
+) -> Option<f64> {
     let (one, two) = (&clusters[index], &clusters[other]);
-    let limit = limit.min(until.limit(one, two));
-    one.join_cost(two, model, limit).map(|cost| Partner { index: other, cost })
+    one.join_cost(two, model, limit.min(until.limit(one, two)))
 }

@@ -48,9 +48,10 @@ impl Prepared {
                 kept.push((number, nodes, unit));
             }
         }
-        kept.sort_by_key(|(_, nodes, _)| {
-            let path = &graph.node(nodes[0]).path;
-            (path.stem(), path.name(), path)
+        // Of a cycle, the first by name: which is the first by hash changes with every update.
+        kept.sort_by_cached_key(|(_, nodes, _)| {
+            let paths = nodes.iter().map(|&id| &graph.node(id).path);
+            paths.map(|path| (path.stem(), path.name(), path)).min()
         });
         let atoms =
             kept.into_iter().enumerate().map(|(number, (unit, nodes, Unit { causes, .. }))| {

@@ -18,32 +18,46 @@ pub(super) fn refine(clusters: &mut [Cluster], atoms: &[Cluster], model: &Model)
             home[atom] = Some(index);
         }
     }
+    // Moves so far; as of which each cluster is as it is; and as of which no move was worth it for
+    // each atom, so that only clusters that became others since need another look.
+    let (mut moves, mut changed, mut settled) =
+        (0, vec![0; clusters.len()], vec![None; atoms.len()]);
     for _ in 0..ROUNDS {
-        let mut moved = false;
+        let before = moves;
         for (number, atom) in atoms.iter().enumerate() {
             let Some(from) = home[number] else { continue };
             if clusters[from].atoms.len() == 1 {
                 continue;
             }
+            let since = settled[number].filter(|&since| changed[from] <= since);
+            let is_new = |cluster: &usize| since.is_none_or(|since| changed[*cluster] > since);
+            let others: Vec<usize> =
+                (0..clusters.len()).filter(|index| *index != from).filter(is_new).collect();
+            if others.is_empty() {
+                continue;
+            }
             let without = without(&clusters[from], number, atoms, model);
             let gain = clusters[from].cost(model) - without.cost(model);
-            if let Some(to) = cheapest(clusters, from, atom, gain - LEAST, model) {
+            if let Some(to) = cheapest(clusters, &others, atom, gain - LEAST, model) {
                 clusters[from] = without;
                 clusters[to].join(atom, model);
                 home[number] = Some(to);
-                moved = true;
+                moves += 1;
+                (changed[from], changed[to]) = (moves, moves);
+            } else {
+                settled[number] = Some(moves);
             }
         }
-        if !moved {
+        if moves == before {
             break;
         }
     }
 }
 
-/// The cluster where `atom` costs the least, if that is less than `limit`.
+/// The one of `others` where `atom` costs the least, if that is less than `limit`.
 fn cheapest(
     clusters: &[Cluster],
-    from: usize,
+    others: &[usize],
     atom: &Cluster,
     limit: f64,
     model: &Model,
@@ -52,10 +66,8 @@ fn cheapest(
     let alone = atom.cost(model);
     let mut limit = limit - alone;
     let mut best = None;
-    for (index, cluster) in clusters.iter().enumerate() {
-        if index != from
-            && let Some(cost) = cluster.join_cost(atom, model, limit)
-        {
+    for &index in others {
+        if let Some(cost) = clusters[index].join_cost(atom, model, limit) {
             (limit, best) = (cost, Some(index));
         }
     }
@@ -64,7 +76,6 @@ fn cheapest(
 
 fn without(cluster: &Cluster, gone: usize, atoms: &[Cluster], model: &Model) -> Cluster {
     let mut rest = cluster.atoms.iter().filter(|&&atom| atom != gone).map(|&atom| &atoms[atom]);
-    let mut smaller = rest.next().unwrap_or(cluster).clone();
-    rest.for_each(|atom| smaller.join(atom, model));
-    smaller
+    let first = rest.next().unwrap_or(cluster).clone();
+    first.joined(rest, model)
 }

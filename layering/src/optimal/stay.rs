@@ -16,18 +16,18 @@ pub(crate) fn stay(graph: &Graph, keep: &NodeSet, budget: Budget, held: &[&[Node
     let closure = Prepared::new(graph, keep, budget, Scope::Update);
     let mut fresh: BTreeSet<usize> = (0..closure.atoms.len()).collect();
     let mut layers = Vec::new();
-    for layer in held {
-        if let Some(mut layer) = closure.layer(layer.iter().copied()) {
-            layer.hold();
-            for atom in &layer.atoms {
-                fresh.remove(atom);
-            }
-            layers.push(layer);
+    for (number, nodes) in held.iter().enumerate() {
+        let Some(mut layer) = closure.layer(nodes.iter().copied()) else { continue };
+        for atom in &layer.atoms {
+            fresh.remove(atom);
         }
+        // Not by its atoms: two layers share one if an earlier image split a cycle.
+        layer.atoms = vec![number];
+        layer.hold();
+        layers.push(layer);
     }
     let fresh = fresh.into_iter().map(|atom| closure.atoms[atom].cluster.clone()).collect();
     let mut clusters = coarse::coarsen(fresh, &closure.model);
-    let numbers: Vec<usize> = layers.iter().map(|layer| layer.atoms[0]).collect();
     clusters.extend(layers);
     merge(&mut clusters, Until::Count(budget.get()), &closure.model);
     let untouched: BTreeSet<usize> = clusters
@@ -35,5 +35,5 @@ pub(crate) fn stay(graph: &Graph, keep: &NodeSet, budget: Budget, held: &[&[Node
         .filter(|cluster| cluster.is_held())
         .map(|cluster| cluster.atoms[0])
         .collect();
-    numbers.iter().map(|number| untouched.contains(number)).collect()
+    (0..held.len()).map(|number| untouched.contains(&number)).collect()
 }
