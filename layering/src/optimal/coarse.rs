@@ -1,45 +1,53 @@
-//! Fewer atoms to look at: in a large closure, most paths are tiny, and tiny ones that are alike go
+//! Fewer atoms to look at: in a large closure most paths are tiny, and tiny ones that are alike go
 //! together from the start.
 //!
-//! Merging compares every pair, which is quadratic. What is coarsened here is what no plan would
-//! have kept apart: the smallest of thousands of paths, by what changes them.
+//! Merging compares every pair, which is quadratic; and it joins the cheapest pair and no better
+//! one later, so that with a hundred paths for each layer it goes astray. Both are better for
+//! having the smallest paths sorted first by what changes them.
 
 use std::collections::BTreeMap;
 
 use super::cluster::Cluster;
 use super::model::Model;
 
-/// Atoms up to which every pair is compared.
-const MOST: usize = 1500;
+/// So many atoms for each layer are looked at one by one.
+const FOR_EACH: usize = 12;
 
-/// The clusters themselves if they are few; or else the largest, and the others joined by how many
-/// causes they have and by samples of which, in as much detail as there is room for.
-pub(super) fn coarsen(clusters: Vec<Cluster>, model: &Model) -> Vec<Cluster> {
-    if clusters.len() <= MOST {
+/// But at least so many.
+const FEW: usize = 100;
+
+/// The clusters themselves if they are few for `count` layers; or else the largest, and the others
+/// joined by how many causes they have and by samples of which, in as much detail as there is room
+/// for.
+pub(super) fn coarsen(clusters: Vec<Cluster>, count: usize, model: &Model) -> Vec<Cluster> {
+    let most = (FOR_EACH * count).max(FEW);
+    if clusters.len() <= most {
         return clusters;
     }
     // A step of a fixed scale and not a rank, so that one path more moves no other across.
     let mut least = 1.0;
-    while clusters.iter().filter(|cluster| cluster.size >= least).count() > MOST / 2 {
+    while clusters.iter().filter(|cluster| cluster.size >= least).count() > most / 2 {
         least *= 1.25;
     }
     let (mut coarse, small): (Vec<_>, Vec<_>) =
         clusters.into_iter().partition(|cluster| cluster.size >= least);
-    let groups = DETAIL.iter().map(|&detail| alike(&small, detail));
-    if let Some(groups) = groups.into_iter().find(|groups| groups.len() <= MOST / 2) {
-        coarse.extend(groups.into_values().map(|members| {
-            let mut members = members.into_iter().map(|index| &small[index]);
-            let first = members.next().expect("a group has a member").clone();
-            first.joined(members, model)
-        }));
-    }
+    let mut finer = DETAIL.iter().map(|&detail| alike(&small, detail));
+    let groups = finer.find(|groups| groups.len() <= most / 2);
+    let groups = groups.unwrap_or_else(|| alike(&small, LEAST_DETAIL));
+    coarse.extend(groups.into_values().map(|members| {
+        let mut members = members.into_iter().map(|index| &small[index]);
+        let first = members.next().expect("a group has a member").clone();
+        first.joined(members, model)
+    }));
     coarse
 }
 
-/// How many samples of causes tell groups apart, and in how many values; in the end, only the number
-/// of causes does.
-const DETAIL: [(u64, u64); 8] =
-    [(3, u64::MAX), (2, u64::MAX), (1, u64::MAX), (1, 256), (1, 128), (1, 64), (1, 16), (0, 1)];
+/// How many samples of causes tell groups apart, and in how many values.
+const DETAIL: [(u64, u64); 7] =
+    [(3, u64::MAX), (2, u64::MAX), (1, u64::MAX), (1, 256), (1, 128), (1, 64), (1, 16)];
+
+/// Only how many causes there are: a dozen groups.
+const LEAST_DETAIL: (u64, u64) = (0, 1);
 
 /// Positions of clusters that are alike in so much detail.
 fn alike(

@@ -85,7 +85,7 @@ pub(crate) fn group(
 
 /// `atoms` in at most `count` clusters.
 fn plan(atoms: Vec<Cluster>, count: usize, model: &Model) -> Vec<Cluster> {
-    let mut atoms = coarse::coarsen(atoms, model);
+    let mut atoms = coarse::coarsen(atoms, count, model);
     let inside: Vec<Vec<usize>> = atoms
         .iter_mut()
         .enumerate()

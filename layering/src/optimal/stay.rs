@@ -27,7 +27,7 @@ pub(crate) fn stay(graph: &Graph, keep: &NodeSet, budget: Budget, held: &[&[Node
         layers.push(layer);
     }
     let fresh = fresh.into_iter().map(|atom| closure.atoms[atom].cluster.clone()).collect();
-    let mut clusters = coarse::coarsen(fresh, &closure.model);
+    let mut clusters = coarse::coarsen(fresh, budget.get(), &closure.model);
     clusters.extend(layers);
     merge(&mut clusters, Until::Count(budget.get()), &closure.model);
     let untouched: BTreeSet<usize> = clusters
