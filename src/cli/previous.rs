@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use closure2img::earlier::{self, Earlier, Error};
 use closure2img::image::Machine;
-use closure2img::progress::{Event, Progress};
+use closure2img::progress::{Event, Progress, counted, human};
 use closure2img::push::Target;
 use layering::{Plan, StoreDir, StorePath};
 
@@ -63,12 +63,10 @@ pub(crate) fn tell_dead(plan: &Plan, progress: &dyn Progress) {
     let layers = plan.layers().iter().filter(|layer| !layer.dead.is_empty()).count();
     let size = plan.layers().iter().map(|layer| layer.dead_size).sum();
     let text = format!(
-        "{} in {layers} kept layers left the closure, {}, such as `{first}`; `--max-waste 0` takes them out, and `plan` lists them",
-        match dead.len() {
-            1 => "1 path".into(),
-            count => format!("{count} paths"),
-        },
-        closure2img::progress::human(size),
+        "{} in {} left the closure, {}, such as `{first}`; `--max-waste 0` takes them out, and `plan` lists them",
+        counted(dead.len(), "path"),
+        counted(layers, "kept layer"),
+        human(size),
     );
     progress.report(Event::Warning { text: &text });
 }
