@@ -97,6 +97,6 @@ fn one_of_two_registries_fails() {
     oci.args(["--max-layers", "1", "--push", &registry.reference("app:1")]);
     oci.args(["--push", "127.0.0.1:1/app:1"]);
     demo.refuses(&mut oci, 1, &["`127.0.0.1:1`", "hint: check that"]);
-    assert_eq!(registry.requests("PUT /v2/app/manifests"), 0);
-    assert!(!registry.log().contains("/manifests/"), "{}", registry.log());
+    // It was asked for the image that is there now, no more.
+    assert!(!registry.log().contains("\"PUT /v2/app/manifests/"), "{}", registry.log());
 }
