@@ -309,6 +309,25 @@ fn an_earlier_image_is_the_same_in_every_form() {
     assert!(pushed.text().ends_with(digest.as_str().expect("a digest")), "{}", pushed.text());
 }
 
+#[test]
+fn the_first_of_several_tags_is_the_one_before() {
+    peer!("docker-registry");
+    let world = World::new();
+    let registry = DockerRegistry::plain();
+    let [main, one, two] = ["app:main", "app:1", "app:2"].map(|name| registry.reference(name));
+    world.run("oci", "app-1", &[&["--push", &main, "--push", &one], &TOGETHER[..]].concat());
+    let made = world.run("oci", "app-2", &["--push", &main, "--push", &two]).complains(LEFT);
+    // A tag that nothing was pushed to is the first of its image.
+    let fresh = registry.reference("app:fresh");
+    let anew = world.run("oci", "app-2", &["--push", &fresh, "--push", &main]);
+    assert!(!anew.errors().contains(LEFT) && !anew.errors().contains(WITHOUT));
+    assert_ne!(anew.text().lines().next(), made.text().lines().next());
+    // Nor is what was there of any matter if that is said.
+    world.run("oci", "app-1", &[&["--push", &main, "--no-previous"], &TOGETHER[..]].concat());
+    let none = world.run("oci", "app-2", &["--push", &main, "--no-previous"]);
+    assert_eq!(Some(none.text()), anew.text().lines().next());
+}
+
 /// Changes the configuration of a layout's one image, and all that names it.
 fn reconfigure(layout: &Path, change: impl FnOnce(&mut Value)) {
     let store = |document: &Value, descriptor: &mut Value| {
