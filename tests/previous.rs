@@ -93,18 +93,17 @@ impl World {
         let root = unpack(&self.path(layout), "1", &self.path(&format!("{layout}.bundle")));
         names(&root.join("nix/store"))
     }
+}
 
-    /// Asserts that each path of the root's closure is in exactly one layer, and nothing else is.
-    #[track_caller]
-    fn assert_whole(&self, root: &str, layers: &[Value]) {
-        let version = &root[4..];
-        let tiny = format!("tiny-{version}");
-        let mut expected = ["base", "big", &tiny, root].map(ScanStore::path);
-        expected.sort();
-        let mut got: Vec<String> = layers.iter().flat_map(|layer| paths(layer)).collect();
-        got.sort();
-        assert_eq!(got, expected);
-    }
+/// Asserts that each path of the closure of `app-N` is in exactly one layer, and nothing else is.
+#[track_caller]
+fn assert_whole(root: &str, layers: &[Value]) {
+    let tiny = root.replace("app", "tiny");
+    let mut expected = ["base", "big", &tiny, root].map(ScanStore::path);
+    expected.sort();
+    let mut got: Vec<String> = layers.iter().flat_map(paths).collect();
+    got.sort();
+    assert_eq!(got, expected);
 }
 
 /// Bytes that do not compress.
@@ -244,7 +243,7 @@ fn a_dead_path_is_told_and_can_be_had_without() {
         assert!(!world.held(name).contains(base), "{waste}");
         let plan = world.plan("app-2", &flags);
         assert!(plan.iter().all(|layer| layer.get("dead").is_none()), "{plan:#?}");
-        world.assert_whole("app-2", &plan);
+        assert_whole("app-2", &plan);
         // What has no dead path stays.
         let old = digests(&Layout::at(&world.path("old")).layers());
         assert!(digests(&layout.layers()).iter().any(|layer| old.contains(layer)));
@@ -264,7 +263,7 @@ fn what_is_dead_may_be_gone_from_the_store() {
         ["base", "big", "tiny-2", "app-2"].map(|name| ScanStore::path(name)[11..].into());
     assert_eq!(world.held("new"), BTreeSet::from(expected));
     // Nor does the plan promise what cannot be built.
-    world.assert_whole("app-2", &world.plan("app-2", &["--previous", "old"]));
+    assert_whole("app-2", &world.plan("app-2", &["--previous", "old"]));
 }
 
 #[test]
@@ -419,6 +418,28 @@ fn what_docker_put_on_top_is_no_obstacle() {
 }
 
 #[test]
+fn what_an_image_says_of_sizes_is_compared_by() {
+    let world = World::new();
+    // Digits, of which half is sent.
+    world.store.file("digits/file", HEXLOWER.encode(&noise(200_000, 5)));
+    world.store.file("digits/refers", ScanStore::path("big"));
+    let (layout, _) = world.layout("digits", "old", &["--layer", "digits"]);
+    let sent = layout.layers().last().expect("a layer")["size"].clone();
+    let flags = ["--previous", "old", "--compare"];
+    let table = world.run("plan", "digits", &flags).text().to_owned();
+    assert!(table.contains("(as compressed as before)"), "{table}");
+    let rows = world.run("plan", "digits", &[&flags[..], &["--json"]].concat()).json();
+    let kept = &rows["strategies"][0];
+    assert_eq!(kept["now"], json!({"pull": 0, "dead": 0}));
+    assert_eq!(kept["expected"]["app"], sent);
+    let plan = world.run("plan", "digits", &["--json"]);
+    fs::write(world.path("plan"), &plan.stdout).expect("writing a plan");
+    let flags = ["--previous", "plan", "--compare"];
+    let table = world.run("plan", "digits", &flags).text().to_owned();
+    assert!(table.contains("(uncompressed)"), "{table}");
+}
+
+#[test]
 fn another_image_and_a_smaller_budget() {
     let world = World::new();
     world.run("oci", "other", &["-o", "other.tar"]);
@@ -430,7 +451,7 @@ fn another_image_and_a_smaller_budget() {
             ["--previous", "old.tar", "--max-waste=0", "--max-layers", &max_layers.to_string()];
         let plan = world.plan("app-2", &flags);
         assert!(plan.len() <= max_layers, "{plan:#?}");
-        world.assert_whole("app-2", &plan);
+        assert_whole("app-2", &plan);
         let flags = [&flags[..], &["-o", "new.tar", "--tmp"]].concat();
         let outcome = Outcome::of(world.ask("oci", "app-2").args(flags));
         outcome.code(if max_layers == 1 { 2 } else { 0 });
@@ -438,7 +459,7 @@ fn another_image_and_a_smaller_budget() {
     // Layers made by hand come before what was.
     let flags = ["--previous", "old.tar", "--layer", "base,app-2"];
     let plan = world.plan("app-2", &flags);
-    world.assert_whole("app-2", &plan);
+    assert_whole("app-2", &plan);
     let mut by_hand = vec![ScanStore::path("base"), ScanStore::path("app-2")];
     by_hand.sort();
     assert_eq!(paths(plan.last().expect("a layer")), by_hand);
