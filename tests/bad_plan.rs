@@ -178,3 +178,29 @@ fn very_many_paths_are_planned() {
     fs::write(dir.path().join("before"), &plan.stdout).expect("writing a plan");
     assert_planned(dir.path(), "many", 50, &["--previous", "before"]);
 }
+
+/// What a path refers to, by its number among so many.
+type Shape = fn(usize, usize) -> usize;
+
+#[test]
+fn deep_and_wide_closures_are_planned() {
+    let dir = temp_dir();
+    // Deep enough for whoever calls itself for each reference.
+    let count = 10_000;
+    let shapes: [(&str, Shape); 3] = [
+        ("chain", |at, _| at.saturating_sub(1)),
+        ("ring", |at, count| (at + 1) % count),
+        ("star", |_, _| 0),
+    ];
+    for (name, refers) in shapes {
+        let row = |at: usize| {
+            let references = [path(refers(at, count), "p")];
+            json!({"path": path(at, "p"), "narSize": at, "references": references})
+        };
+        let graph: Vec<Value> = (0..count).map(row).collect();
+        fs::write(dir.path().join(name), json!(graph).to_string()).expect("writing a graph");
+        for strategy in ["optimal", "size"] {
+            assert_planned(dir.path(), name, 100, &["--strategy", strategy]);
+        }
+    }
+}

@@ -466,6 +466,46 @@ fn another_image_and_a_smaller_budget() {
 }
 
 #[test]
+fn waste_does_not_add_up_over_many_updates() {
+    let world = World::new();
+    let versions = 12;
+    for version in 3..=versions {
+        let tiny = format!("tiny-{version}");
+        world.store.file(&format!("{tiny}/file"), noise(4_000, version));
+        let refers = ["base", "big", &tiny].map(ScanStore::path).join("\n");
+        world.store.file(&format!("app-{version}/refers"), refers);
+    }
+    fs::write(world.path("plan"), r#"{"version":1,"layers":[]}"#).expect("writing a plan");
+    let mut most = 0;
+    // And back again: what was dead is wanted once more.
+    for version in (1..=versions).chain([versions - 1, 1]) {
+        let root = format!("app-{version}");
+        // Never more than three layers, so that a tiny path is with others.
+        let flags = ["--json", "--previous", "plan", "--max-layers=3"];
+        let plan = world.run("plan", &root, &flags);
+        let layers = plan.json()["layers"].as_array().expect("a list of layers").clone();
+        let dead = |layer: &Value| -> BTreeSet<String> {
+            let dead = layer.get("dead").cloned().unwrap_or(json!([]));
+            serde_json::from_value(dead).expect("a list of paths")
+        };
+        let all_dead: BTreeSet<String> = layers.iter().flat_map(dead).collect();
+        let live = layers.iter().map(|layer| {
+            let live: Vec<String> =
+                paths(layer).into_iter().filter(|path| !all_dead.contains(path)).collect();
+            json!({"paths": live})
+        });
+        assert_whole(&root, &live.collect::<Vec<_>>());
+        // A tiny path is 1.1 % of the image, or half as much in the first two.
+        assert!(all_dead.len() <= 10, "{all_dead:#?}");
+        let whole: u64 = layers.iter().filter_map(|layer| layer["nar_size"].as_u64()).sum();
+        assert!(whole < 390_000, "{whole}: 5 % are 18,400");
+        most = most.max(all_dead.len());
+        fs::write(world.path("plan"), &plan.stdout).expect("writing a plan");
+    }
+    assert!(most > 0);
+}
+
+#[test]
 fn what_cannot_be_a_previous_image_is_refused() {
     peer!("docker-registry");
     let world = World::new();
@@ -565,4 +605,22 @@ fn a_tag_for_another_machine_is_no_obstacle() {
     let (digest, errors) = pushed("app-2", &elsewhere, &["--arch=amd64"]);
     assert!(errors.contains(WITHOUT) && errors.contains("/gnu/store"), "{errors}");
     assert_eq!(digest, fresh);
+}
+
+#[test]
+fn a_tag_whose_image_is_broken_is_no_obstacle() {
+    peer!("docker-registry");
+    let world = World::new();
+    let registry = DockerRegistry::plain();
+    let tag = registry.reference("app:1");
+    let (old, _) = world.layout("app-1", "old", &[&["--push", &*tag], &TOGETHER[..]].concat());
+    let config = old.manifest()["config"]["digest"].as_str().expect("a digest").to_owned();
+    let hex = config.strip_prefix("sha256:").expect("a digest");
+    let blobs = registry.storage().join("docker/registry/v2/blobs/sha256");
+    fs::remove_dir_all(blobs.join(&hex[..2]).join(hex)).expect("losing a blob");
+    let outcome = Outcome::of(world.ask("plan", "app-2").args(["--previous", &tag]));
+    explained(outcome, 1, &[hex]).prints("");
+    let made = world.run("oci", "app-2", &["--push", &tag]);
+    made.complains("warning").complains(&format!("{WITHOUT} the image that is now `{tag}`"));
+    assert_whole("app-2", &world.plan("app-2", &["--previous", &tag]));
 }
