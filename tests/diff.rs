@@ -9,10 +9,11 @@ use support::demo::{Demo, HELLO, ROOT};
 use support::outcome::Outcome;
 use support::registry::DockerRegistry;
 
-/// Writes an image of the root.
+/// Writes an image of the root, each path in a layer of its own.
 fn image(demo: &Demo, root: &str, output: &str, flags: &[&str]) {
     let mut oci = demo.command();
-    oci.args(["oci", "--store", "store", root, "-o", output]).args(flags);
+    oci.args(["oci", "--store", "store", root, "--strategy", "popularity", "-o", output]);
+    oci.args(flags);
     Outcome::of(&mut oci).success();
 }
 

@@ -82,7 +82,7 @@ fn the_plan_is_what_is_built_and_told() {
     let closure = nix::requisites(top);
     for max_layers in [1, 2, 3, 5, 10, 11, 12, 100, 127] {
         let plan = planned(top, max_layers);
-        assert_eq!(plan.len(), max_layers.min(closure.len()));
+        assert!(plan.len() <= max_layers.min(closure.len()), "at most {max_layers} layers");
         let mut all: Vec<String> = plan.concat();
         all.sort();
         assert_eq!(all, closure, "each path once");

@@ -44,7 +44,7 @@ fn globs_make_layers_on_top() {
     let dir = temp_dir();
     let made = planned(
         dir.path(),
-        &["--max-layers", "4", "--layer", "*-exe,*-leaf", "--layer", "tiny-top"],
+        &["--strategy=popularity", "--max-layers=4", "--layer=*-exe,*-leaf", "--layer=tiny-top"],
     );
     assert_eq!(made.len(), 4);
     assert_eq!(made[0], "tree");
