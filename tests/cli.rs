@@ -83,8 +83,8 @@ fn a_plan_as_json() {
 fn an_image_as_json() {
     let demo = Demo::new();
     let mut oci = demo.ask("oci");
-    oci.args(["--strategy", "popularity"]);
-    let made = Outcome::of(oci.args(["-o", "app.tar", "--json", "--progress", "none"])).success();
+    oci.args(["-o", "app.tar", "--json", "--progress", "none", "--strategy", "popularity"]);
+    let made = Outcome::of(&mut oci).success();
     assert_eq!(made.errors(), "");
     let made = made.json();
     for name in ["digest", "image_id"] {
@@ -120,7 +120,7 @@ fn progress_goes_to_stderr_as_told() {
     for subcommand in ["plan", "closure"] {
         let table = Outcome::of(&mut demo.ask(subcommand)).success();
         assert_eq!(table.errors(), "");
-        assert!(table.text().lines().count() > 3, "{}", table.text());
+        assert!(table.text().lines().count() > 2, "{}", table.text());
         assert!(table.text().lines().all(|line| line == line.trim_end()), "{}", table.text());
     }
 }

@@ -9,11 +9,11 @@ use support::demo::{Demo, HELLO, ROOT};
 use support::outcome::Outcome;
 use support::registry::DockerRegistry;
 
-/// Writes an image of the root.
+/// Writes an image of the root, each path in a layer of its own.
 fn image(demo: &Demo, root: &str, output: &str, flags: &[&str]) {
     let mut oci = demo.command();
-    // Or such tiny paths would share a layer, which is cheaper than to ask for two.
-    oci.args(["oci", "--strategy=popularity", "--store", "store", root, "-o", output]).args(flags);
+    oci.args(["oci", "--store", "store", root, "--strategy", "popularity", "-o", output]);
+    oci.args(flags);
     Outcome::of(&mut oci).success();
 }
 

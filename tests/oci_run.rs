@@ -227,8 +227,8 @@ fn docker_loads_as_many_layers_as_it_can() {
         let mut tool = binary();
         tool.arg("oci").arg(ScanStore::path("path-000")).arg("--store").arg(store.dir());
         let archive = dir.path().join(format!("{layers}.tar"));
-        tool.args(["--strategy=popularity", "--max-layers", layers, "--tmp", "--tag=many:1", "-o"])
-            .arg(&archive);
+        tool.args(["--strategy=popularity", "--max-layers", layers, "--tmp", "--tag=many:1"]);
+        tool.arg("-o").arg(&archive);
         (Outcome::of(&mut tool).success(), archive)
     };
     let (quiet, archive) = make("125");

@@ -7,7 +7,7 @@ use closure2img::closure::json;
 use closure2img::progress::{Quiet, counted, human};
 
 use super::closure_args::ClosureArgs;
-use super::display::table;
+use super::display::{table, total};
 
 #[derive(Args, Debug)]
 pub(crate) struct ListArgs {
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &ListArgs) -> anyhow::Result<()> {
         writeln!(out, "{}", json::path_info(&closure))?;
         return Ok(out.flush()?);
     }
-    let total = closure.paths.iter().map(|info| info.nar_size).sum();
+    let total = total(closure.paths.iter().map(|info| info.nar_size));
     let row = |info: &closure2img::closure::PathInfo| {
         [human(info.nar_size), closure.store_dir().join(&info.path)]
     };

@@ -8,7 +8,7 @@ use closure2img::progress::human;
 use layering::{Forecast, Graph, Group, Node, Plan, StorePath, Strategy, forecast};
 use serde_json::{Map, Value, json};
 
-use super::display::table;
+use super::display::{table, total};
 use super::layers::{LayerArgs, Ready};
 
 /// A strategy's line.
@@ -92,14 +92,14 @@ fn pulled(graph: &Graph, plan: &Plan, earlier: &Earlier) -> u64 {
     let had: BTreeSet<&[StorePath]> = earlier.layers.iter().map(|layer| &*layer.paths).collect();
     let new = plan.layers().iter().filter(|layer| !had.contains(&*layer.paths));
     let ids = new.flat_map(|layer| &layer.paths).filter_map(|path| graph.find(path));
-    ids.map(|id| graph.node(id).moved_size).sum()
+    total(ids.map(|id| graph.node(id).moved_size))
 }
 
 /// Bytes of the paths that `earlier` has not: whoever pulls less has them from elsewhere.
 fn new_paths(graph: &Graph, earlier: &Earlier) -> u64 {
     let had: BTreeSet<&StorePath> = earlier.paths().collect();
     let new = graph.nodes().iter().filter(|node| !had.contains(&node.path));
-    new.map(|node| node.moved_size).sum()
+    total(new.map(|node| node.moved_size))
 }
 
 /// Each path in a layer of its own.
@@ -113,7 +113,7 @@ fn alone(graph: &Graph) -> Vec<Group> {
 }
 
 fn dead(plan: &Plan) -> u64 {
-    plan.layers().iter().map(|layer| layer.dead_size).sum()
+    total(plan.layers().iter().map(|layer| layer.dead_size))
 }
 
 impl Row {

@@ -30,6 +30,11 @@ impl ProgressStyle {
     }
 }
 
+/// The sum of sizes, which in a graph file may be anything.
+pub(crate) fn total(sizes: impl IntoIterator<Item = u64>) -> u64 {
+    sizes.into_iter().fold(0, u64::saturating_add)
+}
+
 /// Writes rows to stdout with their columns aligned, numbers to the right.
 pub(crate) fn table<const N: usize>(right: [bool; N], rows: &[[String; N]]) -> std::io::Result<()> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());

@@ -55,7 +55,14 @@ pub(crate) struct LayerArgs {
     pub(crate) previous: Option<String>,
 
     /// How much of the image may be paths that left the closure, in layers that are kept
-    #[arg(long, value_name = "PERCENT", default_value_t, help_heading = "Layers")]
+    #[arg(
+        long,
+        value_name = "PERCENT",
+        default_value_t,
+        // As above.
+        allow_negative_numbers = true,
+        help_heading = "Layers"
+    )]
     pub(crate) max_waste: Waste,
 }
 

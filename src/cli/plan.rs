@@ -11,7 +11,7 @@ use layering::{Plan, StorePath};
 use serde_json::{Value, json};
 
 use super::closure_args::ClosureArgs;
-use super::display::table;
+use super::display::{table, total};
 use super::fleet::FleetArgs;
 use super::layers::{LayerArgs, StrategyArg, Wanted};
 use super::{compare, page, previous};
@@ -85,12 +85,12 @@ pub(crate) fn run(args: &PlanArgs) -> anyhow::Result<()> {
             names(&layer.paths),
         ]);
     }
-    let total = plan.layers().iter().map(|layer| layer.nar_size).sum();
+    let whole = total(plan.layers().iter().map(|layer| layer.nar_size));
     let count: usize = plan.layers().iter().map(|layer| layer.paths.len()).sum();
-    rows.push([String::new(), human(total), count.to_string(), "in all".into()]);
+    rows.push([String::new(), human(whole), count.to_string(), "in all".into()]);
     let dead: Vec<StorePath> = plan.layers().iter().flat_map(|layer| layer.dead.clone()).collect();
     if !dead.is_empty() {
-        let size = plan.layers().iter().map(|layer| layer.dead_size).sum();
+        let size = total(plan.layers().iter().map(|layer| layer.dead_size));
         let text = format!("of these dead, in kept layers: {}", every_name(&dead));
         rows.push([String::new(), human(size), dead.len().to_string(), text]);
     }

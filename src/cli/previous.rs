@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use closure2img::earlier::{self, Earlier, Error};
 use closure2img::image::Machine;
-use closure2img::progress::{Event, Progress};
+use closure2img::progress::{Event, Progress, counted, human};
 use closure2img::push::Target;
 use layering::{Plan, StoreDir, StorePath};
 
+use super::display::total;
 use super::earlier::read;
 
 /// What `--previous` names; `None`, and told, if it says nothing of store paths.
@@ -61,14 +62,12 @@ pub(crate) fn tell_dead(plan: &Plan, progress: &dyn Progress) {
     let dead: Vec<&StorePath> = plan.layers().iter().flat_map(|layer| &layer.dead).collect();
     let Some(first) = dead.first() else { return };
     let layers = plan.layers().iter().filter(|layer| !layer.dead.is_empty()).count();
-    let size = plan.layers().iter().map(|layer| layer.dead_size).sum();
+    let size = total(plan.layers().iter().map(|layer| layer.dead_size));
     let text = format!(
-        "{} in {layers} kept layers left the closure, {}, such as `{first}`; `--max-waste 0` takes them out, and `plan` lists them",
-        match dead.len() {
-            1 => "1 path".into(),
-            count => format!("{count} paths"),
-        },
-        closure2img::progress::human(size),
+        "{} in {} left the closure, {}, such as `{first}`; `--max-waste 0` takes them out, and `plan` lists them",
+        counted(dead.len(), "path"),
+        counted(layers, "kept layer"),
+        human(size),
     );
     progress.report(Event::Warning { text: &text });
 }

@@ -82,7 +82,8 @@ impl Report<'_> {
             layer.paths.iter().filter_map(|path| place.get(path)).copied().collect::<Vec<_>>()
         });
         let dead = self.plan.layers().iter().flat_map(|layer| &layer.dead);
-        let dead_size: u64 = self.plan.layers().iter().map(|layer| layer.dead_size).sum();
+        let dead_sizes = self.plan.layers().iter().map(|layer| layer.dead_size);
+        let dead_size = dead_sizes.fold(0, u64::saturating_add);
         let references = nodes.iter().map(|node| {
             node.references.iter().map(|reference| reference.index()).collect::<Vec<_>>()
         });

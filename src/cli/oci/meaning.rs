@@ -18,6 +18,7 @@ use layering::StoreDir;
 use registry::{Authority, Client, ClientOptions, Reference};
 
 use super::args::{Format, OciArgs};
+use crate::cli::display::total;
 use crate::cli::layers::Wanted;
 use crate::cli::previous;
 use crate::cli::report::Usage;
@@ -101,7 +102,7 @@ impl OciArgs {
         // A root said twice, such as by its name and by `./result`, is one root.
         let mut seen = BTreeSet::new();
         closure.roots.retain(|root| seen.insert(root.clone()));
-        let nar_size = closure.paths.iter().map(|info| info.nar_size).sum();
+        let nar_size = total(closure.paths.iter().map(|info| info.nar_size));
         progress.report(Event::Closure { paths: closure.paths.len(), nar_size });
         let user = match (&self.user, &run.user) {
             (Some(user), _) => Some(user.clone()),
