@@ -9,7 +9,8 @@ use std::str::FromStr;
 use anyhow::Context;
 use clap::Args;
 use closure2img::closure::Store;
-use closure2img::earlier::Earlier;
+use closure2img::earlier::{Earlier, EarlierLayer};
+use closure2img::image::Compression;
 use layering::fleet::FleetPlan;
 use layering::{
     Budget, ByHand, Globs, Graph, Memory, PathLists, Pipeline, Plan, PlanError, Planner, StorePath,
@@ -75,8 +76,10 @@ pub(crate) struct Wanted<'a> {
     pub(crate) budget: Budget,
     /// The image before this one.
     pub(crate) earlier: Option<&'a Earlier>,
-    /// Whether the store need not have the paths that left the closure, as nothing is built.
-    pub(crate) only_plan: bool,
+    /// Whether layers are made of what is in the store, or it need not even be there.
+    pub(crate) from_store: bool,
+    /// How layers are compressed, if that is known.
+    pub(crate) compression: Option<Compression>,
 }
 
 /// A strategy by name, or stages from a file.
@@ -90,6 +93,13 @@ pub(crate) enum StrategyArg {
 impl Default for StrategyArg {
     fn default() -> Self {
         Self::Named(Strategy::default())
+    }
+}
+
+impl StrategyArg {
+    /// Whether it is meant to be used with what the last image had.
+    pub(crate) fn remembers(&self) -> bool {
+        matches!(self, Self::Named(Strategy::Optimal))
     }
 }
 
@@ -118,7 +128,7 @@ impl fmt::Display for StrategyArg {
 impl LayerArgs {
     /// Reads what the flags name, so that plans can be made.
     pub(crate) fn ready(&self, wanted: Wanted<'_>) -> anyhow::Result<Ready> {
-        let Wanted { store: real, graph, budget, earlier, only_plan } = wanted;
+        let Wanted { store: real, graph, budget, earlier, from_store, compression } = wanted;
         let store = real.dir();
         let planner = match &self.strategy {
             StrategyArg::Named(strategy) => Planner::Strategy(*strategy),
@@ -134,10 +144,17 @@ impl LayerArgs {
             Some(file) => parse(file, |lists| PathLists::from_json(lists, store))?,
         };
         let by_hand = ByHand { store: store.clone(), lists, globs: self.globs.clone() };
-        let there = |path: &StorePath| only_plan || real.real_path(path).symlink_metadata().is_ok();
+        let there = |path: &StorePath| real.real_path(path).symlink_metadata().is_ok();
+        let can_be_made = |layer: &EarlierLayer| {
+            // Compressed otherwise, it is another layer to whoever has it.
+            let compressed_so = compression
+                .zip(layer.blob.as_ref())
+                .is_none_or(|(compression, blob)| blob.is_of(compression));
+            compressed_so && (!from_store || layer.paths.iter().all(there))
+        };
         let (memory, graph) = match earlier {
             None => (Memory::default(), graph),
-            Some(earlier) => (earlier.memory(self.max_waste, there), earlier.weigh(graph)),
+            Some(earlier) => (earlier.memory(self.max_waste, can_be_made), earlier.weigh(graph)),
         };
         Ok(Ready { graph, budget, by_hand, memory, planner })
     }

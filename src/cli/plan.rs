@@ -62,7 +62,8 @@ pub(crate) fn run(args: &PlanArgs) -> anyhow::Result<()> {
         graph: closure.graph()?,
         budget: args.layers.max_layers,
         earlier: earlier.as_ref(),
-        only_plan: args.closure.graph.is_some(),
+        from_store: args.closure.graph.is_none(),
+        compression: None,
     })?;
     let plan = ready.plan()?;
     if let Some(file) = &args.report {

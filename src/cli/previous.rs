@@ -1,9 +1,10 @@
 //! The image before this one, around whose layers the new ones are planned.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use closure2img::earlier::{self, Earlier, Error};
-use closure2img::image::Machine;
+use closure2img::image::{Layers, Machine};
 use closure2img::progress::{Event, Progress, counted, human};
 use closure2img::push::Target;
 use layering::{Plan, StoreDir, StorePath};
@@ -55,6 +56,49 @@ fn with_plan(earlier: Earlier, progress: &dyn Progress) -> Option<Earlier> {
         format!("planned without `{}`: it has no layers that closure2img made", earlier.name);
     progress.report(Event::Warning { text: &text });
     None
+}
+
+/// Checks that layers kept with paths that left the closure are what they were: nothing else says
+/// whether such a path is still whole.
+pub(crate) fn check_dead(
+    plan: &Plan,
+    made: &Layers,
+    earlier: Option<&Earlier>,
+) -> Result<(), Changed> {
+    let kept = plan.layers().iter().filter(|layer| !layer.dead.is_empty());
+    for group in kept {
+        let was = earlier.iter().flat_map(|earlier| &earlier.layers);
+        let was = was.filter(|layer| layer.paths == group.paths).find_map(|layer| layer.key);
+        let is = made.layers.iter().filter(|layer| layer.paths == group.paths);
+        let is = is.map(|layer| layer.key).next().flatten();
+        if let (Some(was), Some(is)) = (was, is)
+            && was != is
+        {
+            return Err(Changed(group.dead.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// A layer that was to be kept has come out as another.
+#[derive(Debug)]
+pub(crate) struct Changed(Vec<StorePath>);
+
+impl fmt::Display for Changed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a kept layer is not what it was; of its paths, these left the closure and may be damaged: ")?;
+        let names: Vec<&str> = self.0.iter().map(StorePath::as_str).collect();
+        f.write_str(&names.join(", "))
+    }
+}
+
+impl std::error::Error for Changed {}
+
+impl Changed {
+    /// What the user can do about it.
+    pub(crate) fn hint() -> &'static str {
+        "leave them out with `--max-waste 0`, or plan all anew with `--no-previous`"
+    }
 }
 
 /// Tells of paths that are only in the image since a layer of before is kept.

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::previous::Changed;
 use closure2img::{closure, diff, earlier, fleet, image, output};
 
 /// A command line that clap cannot see is wrong.
@@ -136,6 +137,8 @@ fn hints(cause: &(dyn std::error::Error + 'static)) -> Vec<String> {
         vec!["check that it is the right file".into()]
     } else if let Some(error) = cause.downcast_ref::<Usage>() {
         vec![error.hint.clone()]
+    } else if cause.is::<Changed>() {
+        vec![Changed::hint().into()]
     } else if cause.is::<Nothing>() {
         vec!["write it with `nix path-info --json -r ROOT`, naming at least one ROOT".into()]
     } else {

@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 use layering::{StoreDir, StorePath};
 use registry::{Client, Digest, Reference};
 
-use crate::image::Machine;
+use crate::image::{Compression, Machine};
 pub use error::Error;
 
 /// An image or plan of before.
@@ -80,6 +80,17 @@ pub struct EarlierBlob {
     pub size: u64,
     /// Its media type.
     pub media_type: String,
+}
+
+impl EarlierBlob {
+    /// Whether `compression` gives blobs of this kind, at whichever level.
+    pub fn is_of(&self, compression: Compression) -> bool {
+        match compression {
+            Compression::Gzip(_) => self.media_type.ends_with("gzip"),
+            Compression::Zstd(_) => self.media_type.ends_with("zstd"),
+            Compression::None => self.media_type.ends_with("tar"),
+        }
+    }
 }
 
 impl Earlier {

@@ -8,14 +8,14 @@ use layering::{Graph, Memory, Remembered, StorePath, Waste};
 use super::{Earlier, EarlierLayer};
 
 impl Earlier {
-    /// The layers that a plan may keep; one with paths that left the closure only if all its paths
-    /// `can_be_had` again.
-    pub fn memory(&self, max_waste: Waste, can_be_had: impl Fn(&StorePath) -> bool) -> Memory {
+    /// The layers that a plan may keep; one with paths that left the closure only if it
+    /// `can_be_made` again, as hosts have it.
+    pub fn memory(&self, max_waste: Waste, can_be_made: impl Fn(&EarlierLayer) -> bool) -> Memory {
         let layers = self.layers.iter().filter(|layer| self.is_ours(layer));
         let layers = layers.map(|layer| Remembered {
             paths: layer.paths.clone(),
             nar_size: layer.nar_size,
-            with_dead: layer.paths.iter().all(&can_be_had),
+            with_dead: can_be_made(layer),
         });
         Memory { layers: layers.collect(), max_waste }
     }
@@ -97,8 +97,8 @@ mod tests {
     }
 
     #[test]
-    fn only_what_can_be_had_is_kept_with_dead_paths() {
-        let memory = earlier().memory(Waste::default(), |path| path.name() != "b");
+    fn only_what_can_be_made_is_kept_with_dead_paths() {
+        let memory = earlier().memory(Waste::default(), |layer| layer.paths.len() == 1);
         let kept: Vec<bool> = memory.layers.iter().map(|layer| layer.with_dead).collect();
         assert_eq!(kept, [false, true]);
     }

@@ -146,7 +146,7 @@ pub fn build(
 ) -> Result<Layers, Error> {
     progress.report(Event::Layers {
         count: sources.len(),
-        bytes: sources.iter().map(Source::weight).sum(),
+        bytes: sources.iter().map(Source::weight).fold(0, u64::saturating_add),
     });
     let rooms = storage.rooms(sources, options)?;
     // The largest first, so that none is left to the end alone.

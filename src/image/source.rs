@@ -97,7 +97,7 @@ impl Source {
     /// About how much there is to read, in bytes.
     pub fn weight(&self) -> u64 {
         match self {
-            Self::Store { paths, .. } => paths.iter().filter_map(|source| source.nar_size).sum(),
+            Self::Store { nar_size, .. } => *nar_size,
             Self::Root(_) => 0,
         }
     }

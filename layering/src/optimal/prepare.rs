@@ -33,7 +33,8 @@ impl Prepared {
     pub(crate) fn new(graph: &Graph, keep: &NodeSet, budget: Budget, scope: Scope) -> Self {
         let units = units(graph);
         let size = |unit: usize| -> f64 {
-            units[unit].nodes.iter().map(|&id| bytes(graph.node(id).moved_size)).sum()
+            // Not what a pull moves: what counts as small must not depend on an earlier image.
+            units[unit].nodes.iter().map(|&id| bytes(graph.node(id).nar_size)).sum()
         };
         let top = top(&units, size);
         let model = Model::new(budget.get(), scope);

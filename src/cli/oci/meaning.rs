@@ -89,12 +89,12 @@ impl OciArgs {
         repositories.into_iter().map(target).collect()
     }
 
-    /// What the image is to be, from flags, files and closure.
+    /// What the image is to be, from flags, files and closure; and the image before it.
     pub(super) fn order(
         &self,
         targets: &[Target],
         progress: &dyn Progress,
-    ) -> anyhow::Result<Order> {
+    ) -> anyhow::Result<(Order, Option<Earlier>)> {
         let created = created(self.created.as_deref())?;
         let (run, program) = self.run_config()?;
         let mut closure = self.closure.closure(false, progress)?;
@@ -131,7 +131,8 @@ impl OciArgs {
             graph: closure.graph()?,
             budget,
             earlier: earlier.as_ref(),
-            only_plan: false,
+            from_store: true,
+            compression: Some(self.compress),
         })?;
         let plan = ready.plan()?;
         previous::tell_dead(&plan, progress);
@@ -153,7 +154,7 @@ impl OciArgs {
         }
         let annotations: BTreeMap<String, String> = self.annotation.iter().cloned().collect();
         let dialect = if self.format == Format::Docker { Dialect::Docker } else { Dialect::Oci };
-        Ok(Order {
+        let order = Order {
             closure,
             plan,
             root_files,
@@ -163,10 +164,12 @@ impl OciArgs {
             created,
             annotations,
             dialect,
-        })
+        };
+        Ok((order, earlier))
     }
 
-    /// The image before this one: what `--previous` names, or else what is at the first tag.
+    /// The image before this one: what `--previous` names, or else what is at the first tag. Who
+    /// asks for the order of somebody else is to get that order.
     fn earlier(
         &self,
         store: &StoreDir,
@@ -176,7 +179,7 @@ impl OciArgs {
         let machine = self.arch.clone().unwrap_or_else(Machine::host);
         match (&self.layers.previous, targets) {
             (Some(text), _) => previous::named(text, &self.ca, &machine, store, progress),
-            (None, [target, ..]) if !self.no_previous => {
+            (None, [target, ..]) if !self.no_previous && self.layers.strategy.remembers() => {
                 Ok(previous::at_tag(target, &machine, store, progress))
             }
             _ => Ok(None),

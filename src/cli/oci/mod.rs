@@ -12,13 +12,15 @@ pub(crate) use args::OciArgs;
 use args::WhiteoutsArg;
 use made::Made;
 
+use super::previous;
+
 /// Makes the image and takes it where it is wanted.
 pub(crate) fn run(args: &OciArgs) -> anyhow::Result<()> {
     let destination = args.destination()?;
     let progress = args.closure.progress();
     let progress = &*progress;
     let targets = args.targets()?;
-    let order = args.order(&targets, progress)?;
+    let (order, earlier) = args.order(&targets, progress)?;
     let run = order.run_config()?;
     let sources = order.sources()?;
     let options = LayerOptions {
@@ -34,6 +36,7 @@ pub(crate) fn run(args: &OciArgs) -> anyhow::Result<()> {
         let storage = destination.storage(order.dialect, &spool);
         Ok(image::build(&sources, options, &storage, progress, done)?)
     })?;
+    previous::check_dead(&order.plan, &layers, earlier.as_ref())?;
     for omitted in &layers.omitted {
         progress.report(Event::Warning {
             text: &format!("left out `{omitted}`, which no layer can hold"),
