@@ -10,7 +10,7 @@ use layering::{Graph, Plan};
 
 use super::layers::LayerArgs;
 
-const BASIS: &str = "The likelihood that an update touches the path. A path changes with anything in its closure; updates are of the application alone, of one package, or of many at once for security.";
+const BASIS: &str = "A path changes with anything in its closure; updates are of the application alone, of one package, or of many at once for security.";
 
 /// Writes a plan's page to `file`.
 pub(crate) fn write(

@@ -13,14 +13,17 @@ use super::model::Model;
 /// So many atoms for each layer are looked at one by one.
 const FOR_EACH: usize = 12;
 
-/// But at least so many.
+/// But at least so many,
 const FEW: usize = 100;
+
+/// and at most so many, or a plan would take more than a tenth of a second.
+const MANY: usize = 960;
 
 /// The clusters themselves if they are few for `count` layers; or else the largest, and the others
 /// joined by how many causes they have and by samples of which, in as much detail as there is room
 /// for.
 pub(super) fn coarsen(clusters: Vec<Cluster>, count: usize, model: &Model) -> Vec<Cluster> {
-    let most = (FOR_EACH * count).max(FEW);
+    let most = (FOR_EACH * count).clamp(FEW, MANY);
     if clusters.len() <= most {
         return clusters;
     }
