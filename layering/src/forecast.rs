@@ -17,8 +17,7 @@ pub struct Forecast {
 /// What updates cost if `layers` are the layers of `graph`. Dead paths move with their layers, and
 /// count with their NAR sizes.
 pub fn forecast(graph: &Graph, layers: &[Group]) -> Forecast {
-    let all = NodeSet::all(graph);
-    let closure = optimal::Prepared::new(graph, &all, Budget::default(), Scope::All);
+    let closure = prepared(graph);
     let packages = closure.packages();
     let mut forecast = [0.0; 3];
     for layer in layers {
@@ -37,10 +36,9 @@ pub fn forecast(graph: &Graph, layers: &[Group]) -> Forecast {
 /// How likely one update is to touch each path, by index of its node: what the default strategy
 /// goes by.
 pub fn chances(graph: &Graph) -> Vec<f64> {
-    let all = NodeSet::all(graph);
-    let closure = optimal::Prepared::new(graph, &all, Budget::default(), Scope::All);
-    let mut chances = vec![0.0; graph.nodes().len()];
+    let closure = prepared(graph);
     let packages = closure.packages();
+    let mut chances = vec![0.0; graph.nodes().len()];
     for (nodes, cluster) in closure.each() {
         let chance = cluster.chance(packages);
         for id in nodes {
@@ -48,4 +46,9 @@ pub fn chances(graph: &Graph) -> Vec<f64> {
         }
     }
     chances
+}
+
+/// The budget is of no account for how often paths change.
+fn prepared(graph: &Graph) -> optimal::Prepared {
+    optimal::Prepared::new(graph, &NodeSet::all(graph), Budget::default(), Scope::All)
 }

@@ -110,6 +110,11 @@ impl Graph {
         &self.nodes[id.0]
     }
 
+    /// Sum of the NAR sizes of some nodes, in bytes; sizes may be anything.
+    pub fn nar_size(&self, ids: impl IntoIterator<Item = NodeId>) -> u64 {
+        ids.into_iter().map(|id| self.node(id).nar_size).fold(0, u64::saturating_add)
+    }
+
     /// The node of this path.
     pub fn find(&self, path: &StorePath) -> Option<NodeId> {
         self.nodes.binary_search_by(|node| node.path.cmp(path)).ok().map(NodeId)

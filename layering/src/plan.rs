@@ -26,8 +26,7 @@ impl Group {
     fn new(graph: &Graph, ids: &[NodeId]) -> Self {
         let mut paths: Vec<_> = ids.iter().map(|&id| graph.node(id).path.clone()).collect();
         paths.sort();
-        let sizes = ids.iter().map(|&id| graph.node(id).nar_size);
-        let nar_size = sizes.fold(0, u64::saturating_add);
+        let nar_size = graph.nar_size(ids.iter().copied());
         Self { paths, dead: Vec::new(), nar_size, dead_size: 0 }
     }
 
@@ -52,6 +51,16 @@ impl Plan {
     /// The layers, bottom first.
     pub fn layers(&self) -> &[Group] {
         &self.layers
+    }
+
+    /// The paths in kept layers that are not in the graph, bottom layer first.
+    pub fn dead(&self) -> impl Iterator<Item = &StorePath> {
+        self.layers.iter().flat_map(|layer| &layer.dead)
+    }
+
+    /// Sum of their NAR sizes, in bytes.
+    pub fn dead_size(&self) -> u64 {
+        self.layers.iter().map(|layer| layer.dead_size).fold(0, u64::saturating_add)
     }
 
     /// The paths that are in no layer, sorted: those that a pipeline removes, and no others.

@@ -35,7 +35,7 @@ pub(crate) fn run(
         layers: plan.layers().len(),
         largest: plan.layers().iter().map(|layer| layer.nar_size).max().unwrap_or(0),
         forecast: forecast(graph, plan.layers()),
-        now: earlier.map(|earlier| (pulled(graph, plan, earlier), dead(plan))),
+        now: earlier.map(|earlier| (pulled(graph, plan, earlier), plan.dead_size())),
     };
     let mut rows = Vec::new();
     let asked_for = args.strategy.to_string();
@@ -110,10 +110,6 @@ fn alone(graph: &Graph) -> Vec<Group> {
         ..Group::default()
     };
     graph.nodes().iter().map(group).collect()
-}
-
-fn dead(plan: &Plan) -> u64 {
-    total(plan.layers().iter().map(|layer| layer.dead_size))
 }
 
 impl Row {

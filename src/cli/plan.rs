@@ -89,11 +89,10 @@ pub(crate) fn run(args: &PlanArgs) -> anyhow::Result<()> {
     let whole = total(plan.layers().iter().map(|layer| layer.nar_size));
     let count: usize = plan.layers().iter().map(|layer| layer.paths.len()).sum();
     rows.push([String::new(), human(whole), count.to_string(), "in all".into()]);
-    let dead: Vec<StorePath> = plan.layers().iter().flat_map(|layer| layer.dead.clone()).collect();
+    let dead: Vec<&str> = plan.dead().map(StorePath::name).collect();
     if !dead.is_empty() {
-        let size = total(plan.layers().iter().map(|layer| layer.dead_size));
-        let text = format!("of these dead, in kept layers: {}", every_name(&dead));
-        rows.push([String::new(), human(size), dead.len().to_string(), text]);
+        let text = format!("of these dead, in kept layers: {}", dead.join(", "));
+        rows.push([String::new(), human(plan.dead_size()), dead.len().to_string(), text]);
     }
     let left_out = plan.left_out();
     if !left_out.is_empty() {
@@ -109,10 +108,6 @@ fn names(paths: &[StorePath]) -> String {
     let names: Vec<&str> = paths.iter().take(MOST).map(StorePath::name).collect();
     let rest = if paths.len() > MOST { ", …" } else { "" };
     format!("{}{rest}", names.join(", "))
-}
-
-fn every_name(paths: &[StorePath]) -> String {
-    paths.iter().map(StorePath::name).collect::<Vec<_>>().join(", ")
 }
 
 fn to_json(plan: &Plan, strategy: &StrategyArg, closure: &Closure) -> Value {

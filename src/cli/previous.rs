@@ -9,7 +9,6 @@ use closure2img::progress::{Event, Progress, counted, human};
 use closure2img::push::Target;
 use layering::{Plan, StoreDir, StorePath};
 
-use super::display::total;
 use super::earlier::read;
 
 /// What `--previous` names; `None`, and told, if it says nothing of store paths.
@@ -103,15 +102,13 @@ impl Changed {
 
 /// Tells of paths that are only in the image since a layer of before is kept.
 pub(crate) fn tell_dead(plan: &Plan, progress: &dyn Progress) {
-    let dead: Vec<&StorePath> = plan.layers().iter().flat_map(|layer| &layer.dead).collect();
-    let Some(first) = dead.first() else { return };
+    let Some(first) = plan.dead().next() else { return };
     let layers = plan.layers().iter().filter(|layer| !layer.dead.is_empty()).count();
-    let size = total(plan.layers().iter().map(|layer| layer.dead_size));
     let text = format!(
         "{} in {} left the closure, {}, such as `{first}`; `--max-waste 0` takes them out, and `plan` lists them",
-        counted(dead.len(), "path"),
+        counted(plan.dead().count(), "path"),
         counted(layers, "kept layer"),
-        human(size),
+        human(plan.dead_size()),
     );
     progress.report(Event::Warning { text: &text });
 }

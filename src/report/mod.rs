@@ -41,7 +41,7 @@ pub struct Report<'a> {
     pub budget: Budget,
     /// How paths were grouped.
     pub strategy: &'a str,
-    /// Bytes that an update is expected to re-pull, if anybody knows.
+    /// Bytes that are expected to be pulled when one package changes, if anybody knows.
     pub expected: Option<u64>,
 }
 
@@ -81,9 +81,6 @@ impl Report<'_> {
         let layers = self.plan.layers().iter().map(|layer| {
             layer.paths.iter().filter_map(|path| place.get(path)).copied().collect::<Vec<_>>()
         });
-        let dead = self.plan.layers().iter().flat_map(|layer| &layer.dead);
-        let dead_sizes = self.plan.layers().iter().map(|layer| layer.dead_size);
-        let dead_size = dead_sizes.fold(0, u64::saturating_add);
         let references = nodes.iter().map(|node| {
             node.references.iter().map(|reference| reference.index()).collect::<Vec<_>>()
         });
@@ -100,8 +97,8 @@ impl Report<'_> {
             "references": references.collect::<Vec<_>>(),
             "chances": self.chances,
             "layers": layers.collect::<Vec<_>>(),
-            "dead": dead.map(StorePath::as_str).collect::<Vec<_>>(),
-            "deadSize": dead_size,
+            "dead": self.plan.dead().map(StorePath::as_str).collect::<Vec<_>>(),
+            "deadSize": self.plan.dead_size(),
         })
     }
 }

@@ -43,13 +43,6 @@ pub(crate) struct Kept {
     pub(crate) dead_size: u64,
 }
 
-impl Kept {
-    fn live_size(&self, graph: &Graph) -> u64 {
-        let sizes = self.live.iter().map(|&id| graph.node(id).nar_size);
-        sizes.fold(0, u64::saturating_add)
-    }
-}
-
 impl Memory {
     /// The layers to keep, in their order, when `rest` is to be laid out in `budget` layers; takes
     /// their paths out of `rest`.
@@ -63,6 +56,10 @@ impl Memory {
             .filter(|layer| layer.live.iter().all(|&id| taken.insert(id)))
             .collect();
         let worthwhile = self.bear(graph, whole);
+        // Or all would be planned once to keep nothing, and then again.
+        if worthwhile.is_empty() {
+            return worthwhile;
+        }
         let held: Vec<&[NodeId]> = worthwhile.iter().map(|layer| &*layer.live).collect();
         let stay = optimal::stay(graph, rest, budget, &held);
         let kept: Vec<Kept> = worthwhile
@@ -78,12 +75,11 @@ impl Memory {
 
     /// Those without dead paths, and of the others those that save most, as far as the bound goes.
     fn bear(&self, graph: &Graph, layers: Vec<Kept>) -> Vec<Kept> {
-        let whole =
-            graph.nodes().iter().fold(0, |sum: u64, node| sum.saturating_add(node.nar_size));
-        let allowed = self.max_waste.of(whole);
+        let allowed = self.max_waste.of(graph.nar_size(graph.ids()));
         let with_dead = layers.iter().filter(|layer| !layer.dead.is_empty());
+        let live_size = |layer: &Kept| graph.nar_size(layer.live.iter().copied());
         let choices: Vec<(u64, u64)> =
-            with_dead.map(|layer| (layer.live_size(graph), layer.dead_size)).collect();
+            with_dead.map(|layer| (live_size(layer), layer.dead_size)).collect();
         let mut borne = most_saved(&choices, allowed).into_iter();
         let mut layers = layers;
         // Not even a dead path of no size is borne if none is allowed.
@@ -119,7 +115,8 @@ impl Remembered {
                 return None;
             }
             // Without a size, its waste cannot be bounded.
-            kept.dead_size = self.nar_size?.checked_sub(kept.live_size(graph))?;
+            kept.dead_size =
+                self.nar_size?.checked_sub(graph.nar_size(kept.live.iter().copied()))?;
         }
         Some(kept)
     }

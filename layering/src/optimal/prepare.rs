@@ -88,9 +88,7 @@ impl Prepared {
         let atoms: BTreeSet<usize> =
             nodes.into_iter().filter_map(|id| self.atom_of[id.index()]).collect();
         let mut atoms = atoms.into_iter().map(|atom| &self.atoms[atom].cluster);
-        let mut joined = atoms.next()?.clone();
-        atoms.for_each(|atom| joined.join(atom, &self.model));
-        Some(joined)
+        Some(atoms.next()?.clone().joined(atoms, &self.model))
     }
 
     /// The clusters of all atoms of these places.

@@ -102,6 +102,5 @@ fn reachable(starts: &[NodeId], edges: &[&[NodeId]]) -> Vec<NodeId> {
 /// Bytes of all that the paths of a layer need, themselves among it.
 fn closure_size(graph: &Graph, layer: &[NodeId]) -> u64 {
     let references: Vec<&[NodeId]> = graph.nodes().iter().map(|node| &*node.references).collect();
-    let closure = reachable(layer, &references);
-    closure.iter().map(|&id| graph.node(id).nar_size).fold(0, u64::saturating_add)
+    graph.nar_size(reachable(layer, &references))
 }
