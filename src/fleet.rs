@@ -3,17 +3,16 @@
 //! Each image is read and planned by itself, so that threads only share a counter, and results
 //! stand in the order of the files.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::panic;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use layering::fleet::{FleetError, FleetPlan, FleetReport, Image};
 use layering::{Budget, ByHand, Memory, Plan, PlanError, Planner, StoreDir, Strategy, plan_around};
 
 use crate::closure::{Error, Query};
+use crate::parallel::in_parallel;
 
 /// Images that are planned together.
 #[derive(Clone, Debug)]
@@ -129,25 +128,10 @@ fn each<T: Sync, R: Send>(
     threads: NonZeroUsize,
     work: impl Fn(&T) -> R + Sync,
 ) -> Vec<R> {
-    let next = AtomicUsize::new(0);
-    let worker = || {
-        let mut done = Vec::new();
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(item) = items.get(index) else { return done };
-            done.push((index, work(item)));
-        }
-    };
-    let mut done: Vec<(usize, R)> = thread::scope(|scope| {
-        let threads = 0..threads.get().min(items.len());
-        let workers: Vec<_> = threads.map(|_| scope.spawn(worker)).collect();
-        let join = |worker: thread::ScopedJoinHandle<'_, _>| {
-            worker.join().unwrap_or_else(|cause| panic::resume_unwind(cause))
-        };
-        workers.into_iter().flat_map(join).collect()
-    });
-    done.sort_unstable_by_key(|&(index, _)| index);
-    done.into_iter().map(|(_, result)| result).collect()
+    let order: Vec<usize> = (0..items.len()).collect();
+    let Ok(done) =
+        in_parallel(&order, threads.get(), |index| Ok::<_, Infallible>(work(&items[index])));
+    done
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ pub mod earlier;
 pub mod fleet;
 pub mod image;
 pub mod output;
+mod parallel;
 pub mod progress;
 pub mod push;
 pub mod report;

@@ -5,8 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 
 use layering::StorePath;
@@ -19,6 +18,7 @@ use super::pool::{Pool, Queue};
 use super::source::Source;
 use super::spool::{Room, Spool, Spooled};
 use super::{Error, Whiteouts, measure, tar, tar_stream};
+use crate::parallel::in_parallel;
 use crate::progress::{Event, Progress};
 
 /// A layer at rest: its blob and what describes it.
@@ -177,34 +177,6 @@ pub fn build(
     }
     all.omitted.sort();
     Ok(all)
-}
-
-/// What `work` says for each number, sorted by number; `order` is that of beginning. Nothing is
-/// begun after a failure, and of several failures that of the lowest number is told.
-fn in_parallel<T: Send>(
-    order: &[usize],
-    threads: usize,
-    work: impl Fn(usize) -> Result<T, Error> + Sync,
-) -> Result<Vec<T>, Error> {
-    let next = AtomicUsize::new(0);
-    let failed = AtomicBool::new(false);
-    let results = Mutex::new(Vec::with_capacity(order.len()));
-    thread::scope(|scope| {
-        for _ in 0..threads.min(order.len()) {
-            scope.spawn(|| {
-                while !failed.load(Ordering::Relaxed)
-                    && let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed))
-                {
-                    let result = work(index);
-                    failed.fetch_or(result.is_err(), Ordering::Relaxed);
-                    results.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
-                }
-            });
-        }
-    });
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, result)| result).collect()
 }
 
 fn one(
