@@ -1,67 +1,21 @@
-//! A repository in a registry, and the one way in which every request to it is made.
-//!
-//! [`Client::call`] adds what all of them need: the right scheme, credentials for the registry itself and for nobody
-//! else, one renewed token after a 401, redirects of reads, and an error for every status that was not expected. What
-//! is repeated after a failure, and how often, is up to the caller, which knows where its sequence starts.
+//! A repository in a registry, and what is known of it in this process.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Condvar, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex};
 
-use reqwest::header::{LOCATION, WWW_AUTHENTICATE};
-use reqwest::{Method, Url};
+use reqwest::Url;
 
-use crate::answer::{self, refusal};
-use crate::auth::{Access, Auth, lock};
-use crate::credentials::Environment;
-use crate::origin::{Origin, authority, follow, is_loopback};
-use crate::retry::Policy;
-use crate::transport::{Authority, Payload, Request, Response, Transport};
+use crate::auth::{Access, Right};
+use crate::host::Host;
 use crate::upload::State;
-use crate::{Digest, Error, Reference, Secret, challenge};
-
-/// As many as Go's and most other HTTP clients follow.
-const MAX_REDIRECTS: usize = 10;
-/// What a server that expects TLS answers to plain http, if it answers at all.
-const BAD_REQUEST: u16 = 400;
-
-/// How a [`Client`] behaves.
-#[derive(Clone, Debug)]
-pub struct ClientOptions {
-    /// Certificate authorities to trust beside the system's (which `SSL_CERT_FILE` replaces).
-    pub authorities: Vec<Authority>,
-    /// Where credentials are looked up.
-    pub environment: Environment,
-    /// How the client introduces itself.
-    pub user_agent: String,
-    /// How long a registry may be silent before the connection is given up.
-    pub idle: Duration,
-    /// The wait before a failed request is tried again; it doubles each time.
-    pub first_wait: Duration,
-}
-
-impl Default for ClientOptions {
-    /// The system's authorities, the process environment, a minute of silence, half a second between tries.
-    fn default() -> Self {
-        Self {
-            authorities: Vec::new(),
-            environment: Environment::from_env(),
-            user_agent: concat!("closure2img/", env!("CARGO_PKG_VERSION")).to_owned(),
-            idle: Duration::from_secs(60),
-            first_wait: Duration::from_millis(500),
-        }
-    }
-}
+use crate::{ClientOptions, Digest, Error, Reference};
 
 /// Talks to one repository; shared by as many threads as there are.
 pub struct Client {
     reference: Reference,
-    transport: Transport,
-    auth: Auth,
-    /// `https://HOST/` or `http://HOST/`, once that is known.
-    base: Mutex<Option<Url>>,
-    pub(crate) retry: Policy,
+    repository: Arc<str>,
+    pub(crate) host: Arc<Host>,
     /// Whether this registry has been seen to refuse a blob in a single PUT.
     pub(crate) wants_patch: AtomicBool,
     /// Blobs that are being placed or have been.
@@ -72,22 +26,19 @@ pub struct Client {
 impl Client {
     /// A client for the repository of `reference`. Nothing is sent yet.
     pub fn new(reference: Reference, options: ClientOptions) -> Result<Self, Error> {
-        let direct = is_loopback(reference.registry());
-        Ok(Self {
-            transport: Transport::new(
-                &options.authorities,
-                &options.user_agent,
-                options.idle,
-                direct,
-            )?,
-            auth: Auth::new(options.environment, reference.registry(), reference.repository()),
+        let host = Arc::new(Host::new(reference.registry(), options)?);
+        Ok(Self::at(host, reference))
+    }
+
+    pub(crate) fn at(host: Arc<Host>, reference: Reference) -> Self {
+        Self {
+            repository: reference.repository().into(),
             reference,
-            base: Mutex::new(None),
-            retry: Policy { first_wait: options.first_wait },
+            host,
             wants_patch: AtomicBool::new(false),
             placed: Mutex::default(),
             placed_changed: Condvar::new(),
-        })
+        }
     }
 
     /// What the client was made for.
@@ -95,197 +46,18 @@ impl Client {
         &self.reference
     }
 
-    pub(crate) fn host(&self) -> &str {
-        self.reference.registry()
+    /// The registry as messages name it.
+    pub(crate) fn host_name(&self) -> &str {
+        self.host.name()
     }
 
     /// The URL of `tail` within the repository.
     pub(crate) fn url(&self, tail: &str) -> Result<Url, Error> {
-        let mut url = self.base()?;
-        url.set_path(&format!("/v2/{}/{tail}", self.reference.repository()));
-        Ok(url)
+        self.host.url(&format!("/v2/{}/{tail}", self.repository))
     }
 
-    /// Resolves what the registry gave as `Location` in the answer to a request for `request`.
-    pub(crate) fn location(
-        &self,
-        request: &Url,
-        response: &Response,
-        action: &str,
-    ) -> Result<Url, Error> {
-        let location = answer::text(response.headers(), LOCATION.as_str());
-        let location = location.ok_or_else(|| Error::NotARegistry {
-            action: action.to_owned(),
-            host: self.host().to_owned(),
-            got: format!("{} without a location", response.status()),
-            expected: "a `Location` header",
-        })?;
-        follow(request, location, &self.base()?, "the next location")
+    /// What a request to this repository needs to be allowed to do.
+    pub(crate) fn access(&self, right: Right) -> Access {
+        Access { repository: Arc::clone(&self.repository), right }
     }
-
-    /// Makes one request. The answer has one of the `expected` statuses.
-    pub(crate) fn call(
-        &self,
-        request: &Request<'_>,
-        access: &Access,
-        expected: &[u16],
-    ) -> Result<Response, Error> {
-        let base = self.base()?;
-        let (mut response, mut authorized) = self.authorized(request, &base, access)?;
-        if response.is_redirection() && matches!(request.payload, Payload::Absent) {
-            (response, authorized) = self.redirected(request, response, &base, access)?;
-        }
-        if expected.contains(&response.status()) {
-            return Ok(response);
-        }
-        Err(self.unexpected(response, request.action, expected, authorized))
-    }
-
-    /// Also tells whether credentials were sent in the end.
-    fn authorized(
-        &self,
-        request: &Request<'_>,
-        base: &Url,
-        access: &Access,
-    ) -> Result<(Response, bool), Error> {
-        if Origin::of(&request.url) != Origin::of(base) {
-            return Ok((self.transport.send(request, None)?, false));
-        }
-        let sent = self.auth.authorization(&self.transport, base, access)?;
-        let response = self.send(request, access, sent.as_ref())?;
-        if response.status() != 401 {
-            return Ok((response, sent.is_some()));
-        }
-        let mut challenges = challenges(&response);
-        if challenges.is_empty() && !self.auth.knows_scheme() {
-            // Some registries ask properly only here.
-            challenges = self.ask(base)?;
-        }
-        match self.auth.answer(&self.transport, base, &challenges, access, sent.as_ref())? {
-            Some(better) => {
-                answer::discard(response);
-                Ok((self.send(request, access, Some(&better))?, true))
-            }
-            None => Ok((response, sent.is_some())),
-        }
-    }
-
-    fn send(
-        &self,
-        request: &Request<'_>,
-        access: &Access,
-        secret: Option<&Secret>,
-    ) -> Result<Response, Error> {
-        let result = self.transport.send(request, secret);
-        if let Err(Error::Connection { in_body: true, .. }) = result {
-            // A registry that finds the token expired may close the connection without reading the body, which can
-            // overtake its 401. Should the request be made again, it is made with a new token.
-            self.auth.forget(access);
-        }
-        result
-    }
-
-    /// Follows redirects of a request without a body, without credentials once they lead elsewhere.
-    fn redirected(
-        &self,
-        request: &Request<'_>,
-        first: Response,
-        base: &Url,
-        access: &Access,
-    ) -> Result<(Response, bool), Error> {
-        let (mut response, mut authorized) = (first, false);
-        for _ in 0..MAX_REDIRECTS {
-            let url = self.location(response.url(), &response, request.action)?;
-            answer::discard(response);
-            let next = Request { url, method: request.method.clone(), ..*request };
-            (response, authorized) = self.authorized(&next, base, access)?;
-            if !response.is_redirection() {
-                break;
-            }
-        }
-        Ok((response, authorized))
-    }
-
-    /// A status of success that no registry gives here is another matter than a refusal.
-    fn unexpected(
-        &self,
-        response: Response,
-        action: &str,
-        expected: &[u16],
-        authorized: bool,
-    ) -> Error {
-        // Another host's refusal is not cured by logging in to the registry, so the one who answered is named.
-        let base = lock(&self.base).clone();
-        let elsewhere = base.is_some_and(|base| Origin::of(&base) != Origin::of(response.url()));
-        let host = if elsewhere { authority(response.url()) } else { self.host().to_owned() };
-        if !response.is_success() {
-            return refusal(response, action, &host, authorized);
-        }
-        Error::NotARegistry {
-            action: action.to_owned(),
-            host,
-            got: response.status().to_string(),
-            expected: match expected {
-                [202] => "202",
-                [201, 202] => "201 or 202",
-                [200, ..] => "200",
-                _ => "201",
-            },
-        }
-    }
-
-    /// The challenges of the registry's front door.
-    fn ask(&self, base: &Url) -> Result<Vec<challenge::Challenge>, Error> {
-        let response = self.probe(base.clone())?;
-        Ok(challenges(&response))
-    }
-
-    fn probe(&self, mut base: Url) -> Result<Response, Error> {
-        base.set_path("/v2/");
-        let action = format!("reach `{}`", self.host());
-        let request = Request::bare(&action, Method::GET, base);
-        self.transport.send(&request, None)
-    }
-
-    /// How the registry is spoken to. Those who wait between tries do not hold up those who ask meanwhile.
-    fn base(&self) -> Result<Url, Error> {
-        self.retry.run(|| self.find_base())
-    }
-
-    /// Finds out how the registry is spoken to. Plain http is tried, without credentials, on this machine only.
-    fn find_base(&self) -> Result<Url, Error> {
-        let mut known = lock(&self.base);
-        if let Some(base) = &*known {
-            return Ok(base.clone());
-        }
-        let host = self.host().to_owned();
-        let parse = |scheme: &str| {
-            Url::parse(&format!("{scheme}://{host}/")).map_err(|_| Error::UnsafeUrl {
-                host: host.clone(),
-                url: host.clone(),
-                what: "the registry",
-                reason: "it is not a host",
-            })
-        };
-        let mut base = parse("https")?;
-        if is_loopback(&host) {
-            let plain = parse("http")?;
-            let speaks_http = match self.probe(plain.clone()) {
-                Ok(response) => response.status() != BAD_REQUEST,
-                // Somebody is there and does not understand.
-                Err(Error::Connection { ref source, .. }) if !source.is_connect() => false,
-                Err(error) => return Err(error),
-            };
-            if speaks_http {
-                base = plain;
-            }
-        }
-        *known = Some(base.clone());
-        Ok(base)
-    }
-}
-
-fn challenges(response: &Response) -> Vec<challenge::Challenge> {
-    let headers = response.headers().get_all(WWW_AUTHENTICATE).iter();
-    headers.filter_map(|value| value.to_str().ok()).flat_map(challenge::parse).collect()
 }

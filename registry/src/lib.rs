@@ -21,35 +21,34 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-mod answer;
 mod auth;
 mod blob;
-mod body;
-mod challenge;
 mod client;
 mod credentials;
 mod digest;
 mod error;
+mod host;
 mod manifest;
-mod origin;
+mod options;
 mod progress;
 mod push;
 mod reference;
-mod retry;
+mod registries;
 mod secret;
-mod token;
-mod transport;
 mod upload;
+mod wire;
 
 pub use blob::{Blob, Memory};
-pub use client::{Client, ClientOptions};
+pub use client::Client;
 pub use credentials::{Credential, CredentialsError, Environment};
 pub use digest::{Digest, DigestError};
 pub use error::Error;
 pub use manifest::Manifest;
+pub use options::ClientOptions;
 pub use progress::{Event, Progress, Silent};
 pub use push::push;
 pub use reference::{Reference, ReferenceError};
+pub use registries::Registries;
 pub use secret::Secret;
-pub use transport::Authority;
 pub use upload::Placed;
+pub use wire::transport::Authority;

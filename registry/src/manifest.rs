@@ -4,11 +4,12 @@ use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use serde::Deserialize;
 
-use crate::auth::Access;
+use crate::auth::Right;
 use crate::error::printable;
 use crate::reference::check_tag;
-use crate::transport::{Payload, Request};
-use crate::{Client, Digest, Error, Reference, answer};
+use crate::wire::answer;
+use crate::wire::transport::{Payload, Request};
+use crate::{Client, Digest, Error, Reference};
 
 /// The size up to which the specification wants registries to take manifests.
 const MAX_MANIFEST: u64 = 4 << 20;
@@ -60,7 +61,7 @@ impl Client {
         {
             return Err(Error::WrongDigest {
                 what: "the manifest to put".to_owned(),
-                host: self.host().to_owned(),
+                host: self.host_name().to_owned(),
                 got: digest.to_string(),
                 expected,
             });
@@ -69,7 +70,8 @@ impl Client {
         let url = self.url(&format!("manifests/{target}"))?;
         let payload = Payload::Bytes(Some(media_type), bytes);
         let request = Request { action: &action, method: Method::PUT, url, accept: None, payload };
-        let response = self.retry.run(|| self.call(&request, &Access::Push, &[201]))?;
+        let response =
+            self.host.retry.run(|| self.host.call(&request, &self.access(Right::Push), &[201]))?;
         self.check_digest(&response, &digest, &name)?;
         Ok(digest)
     }
@@ -81,15 +83,15 @@ impl Client {
         let accept = TYPES.join(", ");
         let url = self.url(&format!("manifests/{target}"))?;
         let request = Request { accept: Some(&accept), ..Request::bare(&action, Method::GET, url) };
-        self.retry.run(|| {
-            let response = self.call(&request, &Access::Pull, &[200, 404])?;
+        self.host.retry.run(|| {
+            let response = self.host.call(&request, &self.access(Right::Pull), &[200, 404])?;
             if response.status() == 404 {
                 return Ok(None);
             }
             let headers = response.headers().clone();
             let claimed = answer::text(&headers, "docker-content-digest")
                 .and_then(|text| text.parse::<Digest>().ok());
-            let bytes = answer::bytes(response, MAX_MANIFEST, &name, &action, self.host())?;
+            let bytes = answer::bytes(response, MAX_MANIFEST, &name, &action, self.host_name())?;
             let digest = Digest::of(&bytes);
             // What was asked for comes before what the registry says that it sent.
             if let Some(expected) = target.parse().ok().or(claimed) {
@@ -98,7 +100,7 @@ impl Client {
             let kind = answer::text(&headers, CONTENT_TYPE.as_str()).unwrap_or_default();
             let media_type = media_type(kind, &bytes).ok_or_else(|| Error::NotARegistry {
                 action: action.clone(),
-                host: self.host().to_owned(),
+                host: self.host_name().to_owned(),
                 got: format!("a document of type `{}`", printable(kind, 100)),
                 expected: "an OCI or Docker manifest",
             })?;
@@ -111,15 +113,16 @@ impl Client {
         let action = format!("get `{digest}`");
         let url = self.url(&format!("blobs/{digest}"))?;
         let request = Request::bare(&action, Method::GET, url);
-        self.retry.run(|| {
-            let response = self.call(&request, &Access::Pull, &[200, 404])?;
+        self.host.retry.run(|| {
+            let response = self.host.call(&request, &self.access(Right::Pull), &[200, 404])?;
             if response.status() == 404 {
                 return Err(Error::Missing {
                     what: digest.to_string(),
-                    host: self.host().to_owned(),
+                    host: self.host_name().to_owned(),
                 });
             }
-            let bytes = answer::bytes(response, limit, &digest.to_string(), &action, self.host())?;
+            let bytes =
+                answer::bytes(response, limit, &digest.to_string(), &action, self.host_name())?;
             self.same(Digest::of(&bytes), *digest, &digest.to_string())?;
             Ok(bytes)
         })
@@ -142,7 +145,7 @@ impl Client {
         }
         Err(Error::WrongDigest {
             what: what.to_owned(),
-            host: self.host().to_owned(),
+            host: self.host_name().to_owned(),
             got: got.to_string(),
             expected,
         })

@@ -1,7 +1,6 @@
 //! `closure2img diff`: what is different between two images or plans, and what it costs to pull.
 
 use std::io::Write;
-use std::path::PathBuf;
 
 use clap::Args;
 use closure2img::diff::{By, Bytes, Diff, Paths, Versioned, diff};
@@ -13,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::display::table;
 use super::earlier::read;
+use super::registry_args::RegistryArgs;
 
 #[derive(Args, Debug)]
 pub(crate) struct DiffArgs {
@@ -28,9 +28,8 @@ pub(crate) struct DiffArgs {
     #[arg(long, value_name = "ARCH")]
     arch: Option<Machine>,
 
-    /// Trust the certificate authorities in this PEM file, too
-    #[arg(long, value_name = "FILE")]
-    ca: Vec<PathBuf>,
+    #[command(flatten)]
+    registry: RegistryArgs,
 
     /// Print the differences as JSON; docs/diff.md has its fields
     #[arg(long)]
@@ -39,8 +38,9 @@ pub(crate) struct DiffArgs {
 
 pub(crate) fn run(args: &DiffArgs) -> anyhow::Result<()> {
     let machine = args.arch.clone().unwrap_or_else(Machine::host);
-    let old = read(&args.old, &args.ca, &machine)?;
-    let new = read(&args.new, &args.ca, &machine)?;
+    let registries = args.registry.registries();
+    let old = read(&args.old, &registries, &machine)?;
+    let new = read(&args.new, &registries, &machine)?;
     let found = diff(&old, &new)?;
     let mut out = std::io::stdout().lock();
     if args.json {

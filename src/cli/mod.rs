@@ -15,6 +15,7 @@ mod oci;
 mod page;
 mod plan;
 mod previous;
+mod registry_args;
 mod report;
 
 use std::process::ExitCode;

@@ -14,6 +14,7 @@ use super::closure_args::ClosureArgs;
 use super::display::{table, total};
 use super::fleet::FleetArgs;
 use super::layers::{LayerArgs, StrategyArg, Wanted};
+use super::registry_args::RegistryArgs;
 use super::{compare, page, previous};
 
 #[derive(Args, Debug)]
@@ -38,9 +39,8 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 
-    /// Trust the certificate authorities in this PEM file, too, when --previous is in a registry
-    #[arg(long, value_name = "FILE")]
-    ca: Vec<PathBuf>,
+    #[command(flatten)]
+    registry: RegistryArgs,
 
     #[command(flatten)]
     fleet: FleetArgs,
@@ -53,9 +53,13 @@ pub(crate) fn run(args: &PlanArgs) -> anyhow::Result<()> {
     let closure = args.closure.closure(false, &Quiet)?;
     let earlier = match &args.layers.previous {
         None => None,
-        Some(text) => {
-            previous::named(text, &args.ca, &Machine::host(), closure.store_dir(), &Quiet)?
-        }
+        Some(text) => previous::named(
+            text,
+            &args.registry.registries(),
+            &Machine::host(),
+            closure.store_dir(),
+            &Quiet,
+        )?,
     };
     let ready = args.layers.ready(Wanted {
         store: &closure.store,

@@ -1,25 +1,25 @@
 //! The image before this one, around whose layers the new ones are planned.
 
 use std::fmt;
-use std::path::PathBuf;
 
 use closure2img::earlier::{self, Earlier, Error};
 use closure2img::image::{Layers, Machine};
 use closure2img::progress::{Event, Progress, counted, human};
 use closure2img::push::Target;
 use layering::{Plan, StoreDir, StorePath};
+use registry::Registries;
 
 use super::earlier::read;
 
 /// What `--previous` names; `None`, and told, if it says nothing of store paths.
 pub(crate) fn named(
     text: &str,
-    ca: &[PathBuf],
+    registries: &Registries,
     machine: &Machine,
     store: &StoreDir,
     progress: &dyn Progress,
 ) -> anyhow::Result<Option<Earlier>> {
-    let earlier = read(text, ca, machine)?;
+    let earlier = read(text, registries, machine)?;
     earlier.check_store(store)?;
     Ok(with_plan(earlier, progress))
 }

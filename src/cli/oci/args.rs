@@ -9,6 +9,7 @@ use registry::Reference;
 
 use crate::cli::closure_args::ClosureArgs;
 use crate::cli::layers::LayerArgs;
+use crate::cli::registry_args::RegistryArgs;
 
 #[derive(Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "flags are what they are")]
@@ -43,9 +44,8 @@ pub(crate) struct OciArgs {
     #[arg(long, value_name = "REPOSITORY", help_heading = "Output")]
     pub(super) mount_from: Option<String>,
 
-    /// Trust the certificate authorities in this PEM file, too
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub(super) ca: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) registry: RegistryArgs,
 
     /// Plan all layers anew, rather than around those of the image that is now at the pushed tag
     #[arg(long, conflicts_with = "previous", help_heading = "Layers")]

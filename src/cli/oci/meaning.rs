@@ -15,7 +15,7 @@ use closure2img::progress::{Event, Progress};
 use closure2img::push::Target;
 use jiff::Timestamp;
 use layering::StoreDir;
-use registry::{Authority, Client, ClientOptions, Reference};
+use registry::{Reference, Registries};
 
 use super::args::{Format, OciArgs};
 use crate::cli::display::total;
@@ -70,8 +70,7 @@ impl OciArgs {
     }
 
     /// The repositories to push to. Nothing is sent yet.
-    pub(super) fn targets(&self) -> anyhow::Result<Vec<Target>> {
-        let authorities: Vec<Authority> = self.ca.iter().cloned().map(Authority::File).collect();
+    pub(super) fn targets(&self, registries: &Registries) -> anyhow::Result<Vec<Target>> {
         // What several tags of a repository have in common is sent once.
         let mut repositories: Vec<Vec<Reference>> = Vec::new();
         for reference in &self.push {
@@ -81,9 +80,7 @@ impl OciArgs {
             }
         }
         let target = |references: Vec<Reference>| -> anyhow::Result<Target> {
-            let options =
-                ClientOptions { authorities: authorities.clone(), ..ClientOptions::default() };
-            let client = Client::new(references[0].clone(), options)?;
+            let client = registries.client(references[0].clone())?;
             Ok(Target { references, client, mount_from: self.mount_from.clone() })
         };
         repositories.into_iter().map(target).collect()
@@ -93,6 +90,7 @@ impl OciArgs {
     pub(super) fn order(
         &self,
         targets: &[Target],
+        registries: &Registries,
         progress: &dyn Progress,
     ) -> anyhow::Result<(Order, Option<Earlier>)> {
         let created = created(self.created.as_deref())?;
@@ -125,7 +123,7 @@ impl OciArgs {
             );
             Usage::new(text, "raise it: one layer holds the files outside the store")
         })?;
-        let earlier = self.earlier(closure.store_dir(), targets, progress)?;
+        let earlier = self.earlier(closure.store_dir(), targets, registries, progress)?;
         let ready = self.layers.ready(Wanted {
             store: &closure.store,
             graph: closure.graph()?,
@@ -174,11 +172,12 @@ impl OciArgs {
         &self,
         store: &StoreDir,
         targets: &[Target],
+        registries: &Registries,
         progress: &dyn Progress,
     ) -> anyhow::Result<Option<Earlier>> {
         let machine = self.arch.clone().unwrap_or_else(Machine::host);
         match (&self.layers.previous, targets) {
-            (Some(text), _) => previous::named(text, &self.ca, &machine, store, progress),
+            (Some(text), _) => previous::named(text, registries, &machine, store, progress),
             (None, [target, ..]) if !self.no_previous && self.layers.strategy.remembers() => {
                 Ok(previous::at_tag(target, &machine, store, progress))
             }

@@ -19,8 +19,9 @@ pub(crate) fn run(args: &OciArgs) -> anyhow::Result<()> {
     let destination = args.destination()?;
     let progress = args.closure.progress();
     let progress = &*progress;
-    let targets = args.targets()?;
-    let (order, earlier) = args.order(&targets, progress)?;
+    let registries = args.registry.registries();
+    let targets = args.targets(&registries)?;
+    let (order, earlier) = args.order(&targets, &registries, progress)?;
     let run = order.run_config()?;
     let sources = order.sources()?;
     let options = LayerOptions {

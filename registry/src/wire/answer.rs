@@ -8,9 +8,9 @@ use std::time::Duration;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use serde::Deserialize;
 
+use super::transport::Response;
 use crate::Error;
 use crate::error::printable;
-use crate::transport::Response;
 
 /// More of an error's body than this is not read.
 const MAX_WORDS: u64 = 64 * 1024;

@@ -10,11 +10,12 @@ use std::sync::atomic::Ordering;
 use reqwest::header::CONTENT_LENGTH;
 use reqwest::{Method, Url};
 
-use crate::auth::{Access, lock};
-use crate::body::Meter;
-use crate::retry::is_transient;
-use crate::transport::{Payload, Request, Response};
-use crate::{Blob, Client, Digest, Error, Event, Progress, answer};
+use crate::auth::{Access, Right, lock};
+use crate::wire::answer;
+use crate::wire::body::Meter;
+use crate::wire::retry::is_transient;
+use crate::wire::transport::{Payload, Request, Response};
+use crate::{Blob, Client, Digest, Error, Event, Progress};
 
 const CONTENT_DIGEST: &str = "docker-content-digest";
 /// Answers to the PUT of a body by registries that know only PATCH: no such method or type, or plain failure.
@@ -50,8 +51,9 @@ impl Client {
         let url = self.url(&format!("blobs/{digest}"))?;
         let request = Request::bare(&action, Method::HEAD, url);
         let response = self
+            .host
             .retry
-            .run(|| self.call(&request, &Access::Push, &[200, 404]))
+            .run(|| self.host.call(&request, &self.access(Right::Push), &[200, 404]))
             .map_err(|error| self.reason(error, &request))?;
         if response.status() == 404 {
             return Ok(false);
@@ -64,14 +66,14 @@ impl Client {
             Some(got) if got != size && response.headers().contains_key(CONTENT_DIGEST) => {
                 Err(Error::WrongSize {
                     digest: *digest,
-                    host: self.host().to_owned(),
+                    host: self.host_name().to_owned(),
                     got,
                     expected: size,
                 })
             }
             Some(got) if got != size => Err(Error::NotARegistry {
                 action,
-                host: self.host().to_owned(),
+                host: self.host_name().to_owned(),
                 got: format!("200 and a length of {got}"),
                 expected: "404 or the length of the blob",
             }),
@@ -86,7 +88,7 @@ impl Client {
         }
         let get = Request { method: Method::GET, url: head.url.clone(), ..*head };
         // Should it be allowed after all, the content is not read.
-        match self.call(&get, &Access::Push, &[200]) {
+        match self.host.call(&get, &self.access(Right::Push), &[200]) {
             Err(told @ Error::Refused { .. }) if told.status() == error.status() => told,
             _ => error,
         }
@@ -176,7 +178,7 @@ impl Client {
         }
         progress.report(Event::Started { digest: &digest, size: blob.size() });
         let meter = Meter::new(digest, progress);
-        self.retry.run(|| {
+        self.host.retry.run(|| {
             let session = match session.take() {
                 Some(url) => url,
                 None => self.open_session(&action)?,
@@ -191,9 +193,9 @@ impl Client {
     fn mount(&self, digest: &Digest, source: &str, action: &str) -> Result<Option<Opened>, Error> {
         let mut url = self.url("blobs/uploads/")?;
         url.query_pairs_mut().append_pair("mount", &digest.to_string()).append_pair("from", source);
-        match self.post(url, &Access::Mount(source.to_owned()), &[201, 202], action) {
+        match self.post(url, &self.access(Right::Mount(source.to_owned())), &[201, 202], action) {
             Ok((url, response)) if response.status() == 202 => {
-                Ok(Some(Opened::Session(self.location(&url, &response, action)?)))
+                Ok(Some(Opened::Session(self.host.location(&url, &response, action)?)))
             }
             Ok(_) => Ok(Some(Opened::Mounted)),
             Err(error) if matches!(error, Error::Refused { .. }) || is_transient(&error) => {
@@ -205,8 +207,8 @@ impl Client {
 
     fn open_session(&self, action: &str) -> Result<Url, Error> {
         let (url, response) =
-            self.post(self.url("blobs/uploads/")?, &Access::Push, &[202], action)?;
-        self.location(&url, &response, action)
+            self.post(self.url("blobs/uploads/")?, &self.access(Right::Push), &[202], action)?;
+        self.host.location(&url, &response, action)
     }
 
     fn post(
@@ -218,7 +220,7 @@ impl Client {
     ) -> Result<(Url, Response), Error> {
         let payload = Payload::Bytes(None, &[]);
         let request = Request { action, method: Method::POST, url, accept: None, payload };
-        let response = self.call(&request, access, expected)?;
+        let response = self.host.call(&request, access, expected)?;
         Ok((request.url, response))
     }
 
@@ -263,8 +265,8 @@ impl Client {
         let request =
             Request { action, method: Method::PATCH, url: session, accept: None, payload };
         // 201 is what ECR answers.
-        let response = self.call(&request, &Access::Push, &[201, 202])?;
-        let session = self.location(&request.url, &response, action)?;
+        let response = self.host.call(&request, &self.access(Right::Push), &[201, 202])?;
+        let session = self.host.location(&request.url, &response, action)?;
         drop(response);
         self.finish(session, Payload::Bytes(Some("application/octet-stream"), &[]), blob, action)
     }
@@ -279,7 +281,7 @@ impl Client {
         let digest = blob.digest();
         append(&mut session, "digest", &digest.to_string());
         let request = Request { action, method: Method::PUT, url: session, accept: None, payload };
-        let response = self.call(&request, &Access::Push, &[201])?;
+        let response = self.host.call(&request, &self.access(Right::Push), &[201])?;
         self.check_digest(&response, &digest, &digest.to_string())
     }
 
@@ -295,7 +297,7 @@ impl Client {
             Some(got) if got.starts_with("sha256:") && got.parse() != Ok(*expected) => {
                 Err(Error::WrongDigest {
                     what: what.to_owned(),
-                    host: self.host().to_owned(),
+                    host: self.host_name().to_owned(),
                     got: crate::error::printable(got, 100),
                     expected: *expected,
                 })

@@ -18,8 +18,8 @@ use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, He
 use reqwest::{Certificate, Client, Method, Url};
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::body::{self, Failure, Meter};
-use crate::origin::authority;
+use super::body::{self, Failure, Meter};
+use super::origin::authority;
 use crate::{Blob, Error, Secret};
 
 /// A bundle of all public authorities has a quarter of a megabyte; what follows is not read.

@@ -12,9 +12,10 @@ use serde::Deserialize;
 
 use crate::credentials::Credential;
 use crate::error::redacted;
-use crate::origin::authority;
-use crate::transport::{Payload, Request, Transport};
-use crate::{Error, Secret, answer};
+use crate::wire::answer;
+use crate::wire::origin::authority;
+use crate::wire::transport::{Payload, Request, Transport};
+use crate::{Error, Secret};
 
 /// The lifetime that the specification assumes when the server names none.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);

@@ -5,44 +5,57 @@
 //! own, so that many threads which need the same token wait for one request instead of each making theirs. A token
 //! that the registry no longer takes is replaced once; the slot tells whether another thread has done so already.
 
+pub(crate) mod challenge;
+mod token;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::Url;
 
-use crate::challenge::Challenge;
+use self::challenge::Challenge;
+use self::token::{Realm, Token};
 use crate::credentials::{Credential, Environment};
-use crate::token::{self, Realm, Token};
-use crate::transport::Transport;
+use crate::wire::transport::Transport;
 use crate::{Error, Secret};
 
-/// What a request needs to be allowed to do.
+/// What a request needs to be allowed to do, and where.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Access {
+pub(crate) struct Access {
+    pub(crate) repository: Arc<str>,
+    pub(crate) right: Right,
+}
+
+/// What a request needs to be allowed to do in its repository.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Right {
     Pull,
     Push,
     /// Push, and pull from this other repository.
     Mount(String),
+    /// Remove manifests, tags and blobs.
+    Delete,
 }
 
 impl Access {
     /// The scopes to ask for. The target comes first, since some registries look no further.
-    fn scopes(&self, repository: &str) -> Vec<String> {
-        match self {
-            Self::Pull => vec![format!("repository:{repository}:pull")],
-            Self::Push => vec![format!("repository:{repository}:pull,push")],
-            Self::Mount(source) => {
-                vec![
-                    format!("repository:{repository}:pull,push"),
-                    format!("repository:{source}:pull"),
-                ]
-            }
+    fn scopes(&self) -> Vec<String> {
+        let repository = &self.repository;
+        let may = |actions| format!("repository:{repository}:{actions}");
+        match &self.right {
+            Right::Pull => vec![may("pull")],
+            Right::Push => vec![may("pull,push")],
+            Right::Mount(source) => vec![may("pull,push"), format!("repository:{source}:pull")],
+            Right::Delete => vec![may("pull,delete")],
         }
     }
 
     /// Whether a token for `self` will do for `other`.
     fn covers(&self, other: &Self) -> bool {
-        self == other || *other == Self::Pull || (*other == Self::Push && *self != Self::Pull)
+        self.repository == other.repository
+            && (self.right == other.right
+                || other.right == Right::Pull
+                || (other.right == Right::Push && matches!(self.right, Right::Mount(_))))
     }
 }
 
@@ -52,33 +65,26 @@ enum Scheme {
     Bearer(Realm),
 }
 
-enum Lookup {
-    Pending,
-    Done(Option<Credential>),
-}
-
 type Slot = Arc<Mutex<Option<Token>>>;
 
 /// The state of authentication at one registry.
 pub(crate) struct Auth {
     environment: Environment,
     registry: String,
-    repository: String,
     /// What the registry asked for; unknown until it asks.
     scheme: Mutex<Option<Scheme>>,
-    /// Looked up when it is first needed: a helper may ask the user something.
-    credential: Mutex<Lookup>,
+    /// By repository, looked up when first needed: a helper may ask the user something.
+    credentials: Mutex<BTreeMap<Arc<str>, Option<Credential>>>,
     slots: Mutex<BTreeMap<Access, Slot>>,
 }
 
 impl Auth {
-    pub(crate) fn new(environment: Environment, registry: &str, repository: &str) -> Self {
+    pub(crate) fn new(environment: Environment, registry: &str) -> Self {
         Self {
             environment,
             registry: registry.to_owned(),
-            repository: repository.to_owned(),
             scheme: Mutex::new(None),
-            credential: Mutex::new(Lookup::Pending),
+            credentials: Mutex::default(),
             slots: Mutex::new(BTreeMap::new()),
         }
     }
@@ -93,7 +99,7 @@ impl Auth {
         let scheme = lock(&self.scheme).clone();
         match scheme {
             None => Ok(None),
-            Some(Scheme::Basic) => self.basic(),
+            Some(Scheme::Basic) => self.basic(access),
             Some(Scheme::Bearer(realm)) => self.bearer(transport, base, &realm, access, None),
         }
     }
@@ -124,7 +130,7 @@ impl Auth {
         };
         let better = match scheme {
             None => None,
-            Some(Scheme::Basic) => self.basic()?,
+            Some(Scheme::Basic) => self.basic(access)?,
             Some(Scheme::Bearer(realm)) => {
                 self.bearer(transport, base, &realm, access, rejected)?
             }
@@ -143,8 +149,8 @@ impl Auth {
         *lock(&slot) = None;
     }
 
-    fn basic(&self) -> Result<Option<Secret>, Error> {
-        Ok(match self.credential()? {
+    fn basic(&self, access: &Access) -> Result<Option<Secret>, Error> {
+        Ok(match self.credential(&access.repository)? {
             Some(Credential::Basic { username, password }) => {
                 Some(token::basic(&username, &password))
             }
@@ -161,7 +167,7 @@ impl Auth {
         rejected: Option<&Secret>,
     ) -> Result<Option<Secret>, Error> {
         let header = |token: &Secret| Secret::new(format!("Bearer {}", token.expose()));
-        let credential = self.credential()?;
+        let credential = self.credential(&access.repository)?;
         if let Some(Credential::RegistryToken(token)) = &credential {
             return Ok(Some(header(token)));
         }
@@ -172,20 +178,20 @@ impl Auth {
         if let Some(usable) = usable.filter(|usable| Some(usable) != rejected) {
             return Ok(Some(usable));
         }
-        let scopes = access.scopes(&self.repository);
+        let scopes = access.scopes();
         let new = token::request(transport, base, realm, &scopes, credential.as_ref())?;
         let secret = header(&new.secret);
         *token = Some(new);
         Ok(Some(secret))
     }
 
-    fn credential(&self) -> Result<Option<Credential>, Error> {
-        let mut known = lock(&self.credential);
-        if let Lookup::Done(credential) = &*known {
+    fn credential(&self, repository: &Arc<str>) -> Result<Option<Credential>, Error> {
+        let mut known = lock(&self.credentials);
+        if let Some(credential) = known.get(repository) {
             return Ok(credential.clone());
         }
-        let credential = self.environment.credential(&self.registry, &self.repository)?;
-        *known = Lookup::Done(credential.clone());
+        let credential = self.environment.credential(&self.registry, repository)?;
+        known.insert(Arc::clone(repository), credential.clone());
         Ok(credential)
     }
 
@@ -216,22 +222,27 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
+    fn access(right: Right) -> Access {
+        Access { repository: "a".into(), right }
+    }
+
     #[test]
     fn wider_access_covers_narrower() {
-        let mount = || Access::Mount("b".to_owned());
-        assert!(
-            Access::Push.covers(&Access::Pull)
-                && mount().covers(&Access::Push)
-                && mount().covers(&mount())
-        );
-        assert!(!Access::Pull.covers(&Access::Push) && !Access::Push.covers(&mount()));
-        assert!(!mount().covers(&Access::Mount("c".to_owned())));
+        let pull = access(Right::Pull);
+        let push = access(Right::Push);
+        let mount = access(Right::Mount("b".to_owned()));
+        assert!(push.covers(&pull) && mount.covers(&push) && mount.covers(&mount));
+        assert!(access(Right::Delete).covers(&pull) && !access(Right::Delete).covers(&push));
+        assert!(!pull.covers(&push) && !push.covers(&mount));
+        assert!(!mount.covers(&access(Right::Mount("c".to_owned()))));
+        let elsewhere = Access { repository: "b".into(), ..pull.clone() };
+        assert!(!push.covers(&elsewhere));
     }
 
     #[test]
     fn the_target_is_the_first_scope() {
         assert_eq!(
-            Access::Mount("b".to_owned()).scopes("a"),
+            access(Right::Mount("b".to_owned())).scopes(),
             ["repository:a:pull,push", "repository:b:pull"]
         );
     }

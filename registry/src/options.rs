@@ -1,0 +1,34 @@
+//! How a client behaves: whom it trusts, where it finds credentials, how patient it is.
+
+use std::time::Duration;
+
+use crate::credentials::Environment;
+use crate::wire::transport::Authority;
+
+/// How a [`Client`] behaves.
+#[derive(Clone, Debug)]
+pub struct ClientOptions {
+    /// Certificate authorities to trust beside the system's (which `SSL_CERT_FILE` replaces).
+    pub authorities: Vec<Authority>,
+    /// Where credentials are looked up.
+    pub environment: Environment,
+    /// How the client introduces itself.
+    pub user_agent: String,
+    /// How long a registry may be silent before the connection is given up.
+    pub idle: Duration,
+    /// The wait before a failed request is tried again; it doubles each time.
+    pub first_wait: Duration,
+}
+
+impl Default for ClientOptions {
+    /// The system's authorities, the process environment, a minute of silence, half a second between tries.
+    fn default() -> Self {
+        Self {
+            authorities: Vec::new(),
+            environment: Environment::from_env(),
+            user_agent: concat!("closure2img/", env!("CARGO_PKG_VERSION")).to_owned(),
+            idle: Duration::from_secs(60),
+            first_wait: Duration::from_millis(500),
+        }
+    }
+}
