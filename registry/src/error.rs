@@ -84,6 +84,14 @@ pub enum Error {
         /// How long it was silent.
         idle: Duration,
     },
+    /// The time that the user gave is over.
+    #[error("gave up after {} seconds, as asked", limit.as_secs())]
+    Deadline {
+        /// The time.
+        limit: Duration,
+        /// What failed last.
+        source: Option<Box<Self>>,
+    },
     /// A blob cannot be read at this end.
     #[error("cannot read the content of `{digest}`")]
     ReadBlob {
@@ -103,6 +111,10 @@ pub enum Error {
         status: u16,
         /// The far side's own words, made safe to print.
         words: String,
+        /// Its error codes, such as `MANIFEST_BLOB_UNKNOWN`.
+        codes: Box<[String]>,
+        /// The blobs that it says it lacks.
+        missing: Box<[Digest]>,
         /// How long to wait, as the far side wishes it.
         retry_after: Option<Duration>,
         /// Whether credentials were sent.
@@ -221,6 +233,21 @@ impl Error {
         }
     }
 
+    /// A refusal with this status and nothing else.
+    #[cfg(test)]
+    pub(crate) fn refused(status: u16) -> Self {
+        Self::Refused {
+            action: "push".to_owned(),
+            host: "host:5000".to_owned(),
+            status,
+            words: String::new(),
+            codes: Box::default(),
+            missing: Box::default(),
+            retry_after: None,
+            authorized: false,
+        }
+    }
+
     /// The status of the answer, if the far side said no.
     pub fn status(&self) -> Option<u16> {
         match self {
@@ -276,13 +303,12 @@ mod tests {
 
     #[test]
     fn advice_names_the_host() {
-        let refused = |status, authorized| Error::Refused {
-            action: "push".to_owned(),
-            host: "host:5000".to_owned(),
-            status,
-            words: String::new(),
-            retry_after: None,
-            authorized,
+        let refused = |code, was_authorized| {
+            let mut error = Error::refused(code);
+            if let Error::Refused { authorized, .. } = &mut error {
+                *authorized = was_authorized;
+            }
+            error
         };
         assert!(refused(401, false).hint().unwrap().contains("docker login host:5000"));
         assert!(refused(401, true).hint().unwrap().contains("not accepted"));

@@ -23,11 +23,13 @@
 
 mod auth;
 mod blob;
+mod cache;
 mod client;
 mod credentials;
 mod digest;
 mod error;
 mod host;
+mod known;
 mod manifest;
 mod options;
 mod progress;
@@ -38,7 +40,7 @@ mod secret;
 mod upload;
 mod wire;
 
-pub use blob::{Blob, Memory};
+pub use blob::{Blob, FileBlob, Memory};
 pub use client::Client;
 pub use credentials::{Credential, CredentialsError, Environment};
 pub use digest::{Digest, DigestError};
@@ -46,9 +48,10 @@ pub use error::Error;
 pub use manifest::Manifest;
 pub use options::ClientOptions;
 pub use progress::{Event, Progress, Silent};
-pub use push::push;
+pub use push::{Queue, finish, push, sending};
 pub use reference::{Reference, ReferenceError};
 pub use registries::Registries;
 pub use secret::Secret;
 pub use upload::Placed;
+pub use wire::retry::Deadline;
 pub use wire::transport::Authority;
