@@ -9,7 +9,7 @@ use crate::auth::{Access, Right};
 use crate::host::Host;
 use crate::known::Known;
 use crate::upload::State;
-use crate::{ClientOptions, Digest, Error, Reference};
+use crate::{Blob, ClientOptions, Digest, Error, Memory, Reference};
 
 /// Talks to one repository; shared by as many threads as there are.
 pub struct Client {
@@ -38,6 +38,11 @@ impl Client {
             placed: Mutex::default(),
             placed_changed: Condvar::new(),
         }
+    }
+
+    /// Keeps a small blob at hand for a later [`Client::get_blob`], should this client have a place for that.
+    pub fn keep(&self, blob: &Memory) {
+        self.host.cache.keep_document(&blob.digest(), blob.bytes());
     }
 
     /// What the client was made for.

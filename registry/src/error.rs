@@ -111,10 +111,8 @@ pub enum Error {
         status: u16,
         /// The far side's own words, made safe to print.
         words: String,
-        /// Its error codes, such as `MANIFEST_BLOB_UNKNOWN`.
-        codes: Box<[String]>,
-        /// The blobs that it says it lacks.
-        missing: Box<[Digest]>,
+        /// What it said to programs.
+        details: Box<Details>,
         /// How long to wait, as the far side wishes it.
         retry_after: Option<Duration>,
         /// Whether credentials were sent.
@@ -188,6 +186,22 @@ pub enum Error {
     },
 }
 
+/// The part of a refusal that programs can use.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Details {
+    /// Error codes, such as `MANIFEST_BLOB_UNKNOWN`.
+    pub codes: Vec<String>,
+    /// The blobs that the registry says it lacks.
+    pub missing: Vec<Digest>,
+}
+
+impl Details {
+    /// Whether one of the codes is that of a blob that the registry lacks.
+    pub(crate) fn lacks_blobs(&self) -> bool {
+        self.codes.iter().any(|code| code.ends_with("BLOB_UNKNOWN"))
+    }
+}
+
 impl Error {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
@@ -241,8 +255,7 @@ impl Error {
             host: "host:5000".to_owned(),
             status,
             words: String::new(),
-            codes: Box::default(),
-            missing: Box::default(),
+            details: Box::default(),
             retry_after: None,
             authorized: false,
         }

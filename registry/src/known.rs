@@ -37,6 +37,31 @@ struct Facts {
     distrusted: bool,
 }
 
+/// What was found out about a repository.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// Manifests that are in it.
+    pub seen: Vec<Seen>,
+    /// Why there was no use in asking.
+    pub trouble: Option<Error>,
+}
+
+impl Survey {
+    /// Whether `target`, a tag or digest, names the manifest `digest`.
+    pub fn has(&self, target: &str, digest: Digest) -> bool {
+        self.seen.iter().any(|seen| seen.target == target && seen.manifest.digest == digest)
+    }
+}
+
+/// A manifest that is in the repository.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The tag or digest by which it was asked for.
+    pub target: String,
+    /// What was there.
+    pub manifest: Manifest,
+}
+
 /// Where a blob probably is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Guess {
@@ -66,26 +91,39 @@ struct Tags {
 }
 
 impl Client {
-    /// Finds out what the repository has, as cheaply as can be, and gives the manifest at the target of the client's
-    /// reference if that was asked for and is there.
+    /// Finds out what the repository has, as cheaply as can be, and gives the manifests that it has seen on the way.
     ///
-    /// `known` are other tags or digests of the repository; if there are any, they are asked for instead of the target.
-    /// Without any manifest to go by, the repository's newest tag is asked.
-    pub fn survey(&self, known: &[String]) -> Result<Option<Manifest>, Error> {
+    /// `known` are tags or digests of the repository; if there are none, the target of the client's reference is asked
+    /// for. Without any of these, the repository's newest tag is asked. That no use can be made of what is there is no
+    /// error: everything is asked for then. That the registry is not there, or lets nobody in, is one.
+    pub fn survey(&self, known: &[String]) -> Result<Survey, Error> {
         let own = self.reference().target();
-        let mut at_target = None;
-        let targets = if known.is_empty() { std::slice::from_ref(&own) } else { known };
-        for target in targets {
-            let Some(manifest) = self.fetch_manifest(target, Right::Push)? else { continue };
-            self.learn_from(&manifest);
-            if *target == own {
-                at_target = Some(manifest);
+        let mut survey = Survey::default();
+        let seen = &mut survey.seen;
+        for target in if known.is_empty() { std::slice::from_ref(&own) } else { known } {
+            match self.fetch_manifest(target, Right::Push) {
+                Ok(Some(manifest)) => seen.push(Seen { target: target.clone(), manifest }),
+                Ok(None) => {}
+                // Artifactory says 403 of a tag that is not there.
+                Err(
+                    error @ (Error::Refused { status: 400 | 403..=499, .. }
+                    | Error::NotARegistry { .. }
+                    | Error::WrongDigest { .. }
+                    | Error::TooLarge { .. }),
+                ) => {
+                    survey.trouble = Some(error);
+                    return Ok(survey);
+                }
+                Err(error) => return Err(error),
             }
         }
-        if !lock(&self.known.0).seen {
-            self.look_around();
+        if seen.is_empty() {
+            seen.extend(self.look_around());
         }
-        Ok(at_target)
+        for Seen { manifest, .. } in seen {
+            self.learn_from(manifest);
+        }
+        Ok(survey)
     }
 
     /// Takes it that the repository has these blobs, since a manifest there names them.
@@ -141,31 +179,23 @@ impl Client {
 
     /// A repository that has no such tag may be new, or may have the last deployment under another tag. Everything
     /// here only saves requests, so nothing fails.
-    fn look_around(&self) {
+    fn look_around(&self) -> Option<Seen> {
         let action = "list the tags";
-        let Ok(mut url) = self.url("tags/list") else { return };
+        let mut url = self.url("tags/list").ok()?;
         url.query_pairs_mut().append_pair("n", "1000");
         let request = Request::bare(action, Verb::GET, url);
-        match self.host.call(&request, &self.access(Right::Push), &[200, 404]) {
-            Ok(response) if response.status() == 404 => {
-                lock(&self.known.0).new = true;
-                answer::discard(response);
-            }
-            Ok(response) => {
-                let bytes = answer::bytes(response, MAX_TAGS, "tags", action, self.host_name());
-                let tags: Tags =
-                    serde_json::from_slice(&bytes.unwrap_or_default()).unwrap_or_default();
-                // Names of deployments end in a time or a number.
-                let newest =
-                    tags.tags.unwrap_or_default().into_iter().max_by_key(|tag| natural(tag));
-                if let Some(Ok(Some(manifest))) =
-                    newest.map(|tag| self.fetch_manifest(&tag, Right::Push))
-                {
-                    self.learn_from(&manifest);
-                }
-            }
-            Err(_) => {}
+        let response = self.host.call(&request, &self.access(Right::Push), &[200, 404]).ok()?;
+        if response.status() == 404 {
+            lock(&self.known.0).new = true;
+            answer::discard(response);
+            return None;
         }
+        let bytes = answer::bytes(response, MAX_TAGS, "tags", action, self.host_name()).ok()?;
+        let tags = serde_json::from_slice::<Tags>(&bytes).ok()?.tags?;
+        // Names of deployments end in a time or a number.
+        let target = tags.into_iter().max_by_key(|tag| natural(tag))?;
+        let manifest = self.fetch_manifest(&target, Right::Push).ok()??;
+        Some(Seen { target, manifest })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use closure2img::earlier::{self, Earlier, Error};
+use closure2img::earlier::{self, Earlier};
 use closure2img::image::{Layers, Machine};
 use closure2img::progress::{Event, Progress, counted, human};
 use closure2img::push::Target;
@@ -24,24 +24,32 @@ pub(crate) fn named(
     Ok(with_plan(earlier, progress))
 }
 
-/// The image that is now at the tag of `target`, as far as it is of use: nobody asked for it, so
-/// nothing fails for want of it.
+/// The image that is now at the tag of `target`, or else the newest in its repository, as far as it
+/// is of use: nobody asked for it, so nothing fails for want of it.
 pub(crate) fn at_tag(
     target: &Target,
     machine: &Machine,
     store: &StoreDir,
     progress: &dyn Progress,
 ) -> Option<Earlier> {
-    let reference = target.references.first()?;
-    let found = earlier::read_tag(&target.client, reference, machine)
+    let survey = target.before()?;
+    let warn = |error: &dyn fmt::Display| {
+        let name = target.client.reference();
+        let text = format!("planned without the image that is now `{name}`: {error}");
+        progress.report(Event::Warning { text: &text });
+    };
+    survey.trouble.iter().for_each(|error| warn(error));
+    let seen = survey.seen.first()?;
+    let found = earlier::read_seen(&target.client, seen, machine)
         .and_then(|earlier| earlier.check_store(store).map(|()| earlier));
+    // Images under other tags may be anything.
+    let other = seen.target != target.client.reference().target();
     match found {
+        Ok(earlier) if other && !earlier.can_be_kept() => None,
         Ok(earlier) => with_plan(earlier, progress),
-        // The first push of a tag.
-        Err(Error::NoImage { .. }) => None,
+        Err(_) if other => None,
         Err(error) => {
-            let text = format!("planned without the image that is now `{reference}`: {error}");
-            progress.report(Event::Warning { text: &text });
+            warn(&error);
             None
         }
     }

@@ -23,9 +23,8 @@ pub fn push(
     progress: &dyn Progress,
 ) -> Result<Digest, Error> {
     let target = client.reference().target();
-    let there = client.survey(&[])?;
-    if there.is_some_and(|there| there.digest == manifest.digest) {
-        client.learn(blobs.iter().map(|blob| blob.digest()));
+    if client.survey(&[])?.has(&target, manifest.digest) {
+        client.learn(blobs.iter().map(Blob::digest));
         for blob in unique(blobs) {
             client.ensure_blob(blob, progress)?;
         }
@@ -45,12 +44,9 @@ pub fn finish(
 ) -> Result<Digest, Error> {
     for healings in 0.. {
         match client.put_manifest_at(targets, &manifest.media_type, &manifest.bytes) {
-            Err(Error::Refused { codes, missing, .. })
-                if healings < HEALINGS
-                    && codes.iter().any(|code| code.ends_with("BLOB_UNKNOWN")) =>
-            {
+            Err(Error::Refused { details, .. }) if healings < HEALINGS && details.lacks_blobs() => {
                 client.distrust();
-                let named = |blob: &&&dyn Blob| missing.contains(&blob.digest());
+                let named = |blob: &&&dyn Blob| details.missing.contains(&blob.digest());
                 let lacking: Vec<&dyn Blob> = blobs.iter().filter(named).copied().collect();
                 // Not all registries say which.
                 place(client, if lacking.is_empty() { blobs } else { &lacking }, None, progress)?;

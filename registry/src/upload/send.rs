@@ -160,7 +160,8 @@ impl<'a> Sending<'a> {
         }
         // The session is gone, or what is in it is not what it should be.
         let spoilt = match error {
-            Error::Refused { status: status @ (400 | 404 | 410 | 416), codes, .. } => {
+            Error::Refused { status: status @ (400 | 404 | 410 | 416), details, .. } => {
+                let codes = &details.codes;
                 let code = |prefixes: &[&str]| {
                     codes.iter().any(|code| prefixes.iter().any(|prefix| code.starts_with(prefix)))
                 };

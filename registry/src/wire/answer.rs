@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, from_slice};
 
 use super::transport::Response;
-use crate::error::printable;
+use crate::error::{Details, printable};
 use crate::{Digest, Error};
 
 /// More of an error's body than this is not read.
@@ -58,8 +58,10 @@ pub(crate) fn refusal(mut response: Response, action: &str, host: &str, authoriz
             Some(parsed) => said(parsed),
             None => plain(&body, &headers),
         },
-        codes: errors().filter_map(|entry| entry.code.clone()).collect(),
-        missing: errors().filter_map(Entry::missing).collect(),
+        details: Box::new(Details {
+            codes: errors().filter_map(|entry| entry.code.clone()).collect(),
+            missing: errors().filter_map(Entry::missing).collect(),
+        }),
         retry_after: text(&headers, RETRY_AFTER.as_str())
             .and_then(|value| retry_after(value, SystemTime::now())),
         authorized,
