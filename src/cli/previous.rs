@@ -24,8 +24,8 @@ pub(crate) fn named(
     Ok(with_plan(earlier, progress))
 }
 
-/// The image that is now at the tag of `target`, or else the newest in its repository, as far as it
-/// is of use: nobody asked for it, so nothing fails for want of it.
+/// The image that is now at the tag of `target`, as far as it is of use: nobody asked for it, so
+/// nothing fails for want of it.
 pub(crate) fn at_tag(
     target: &Target,
     machine: &Machine,
@@ -39,15 +39,12 @@ pub(crate) fn at_tag(
         progress.report(Event::Warning { text: &text });
     };
     survey.trouble.iter().for_each(|error| warn(error));
-    let seen = survey.seen.first()?;
+    let own = target.client.reference().target();
+    let seen = survey.seen.iter().find(|seen| seen.target == own)?;
     let found = earlier::read_seen(&target.client, seen, machine)
         .and_then(|earlier| earlier.check_store(store).map(|()| earlier));
-    // Images under other tags may be anything.
-    let other = seen.target != target.client.reference().target();
     match found {
-        Ok(earlier) if other && !earlier.can_be_kept() => None,
         Ok(earlier) => with_plan(earlier, progress),
-        Err(_) if other => None,
         Err(error) => {
             warn(&error);
             None

@@ -61,8 +61,9 @@ pub(crate) fn run(args: &OciArgs) -> anyhow::Result<()> {
     let mut pushed = Vec::new();
     for target in &targets {
         // Told one by one: should the next fail, this one is there all the same.
-        pushed.extend(push::finish(target, &image, progress)?);
-        made.tell_pushed(&pushed, progress)?;
+        let references = push::finish(target, &image, progress)?;
+        made.tell_pushed(&references, progress)?;
+        pushed.extend(references);
     }
     made.tell_all(&pushed)
 }
