@@ -26,7 +26,7 @@ pub(crate) const WORDS: &str = "told by the proxy";
 const MAX_REQUESTS: usize = 200;
 /// Silence that is a fault: for stories without silence, which a busy machine shall not disturb, and with it.
 pub(crate) const PATIENT: Duration = Duration::from_secs(20);
-pub(crate) const IMPATIENT: Duration = Duration::from_millis(300);
+pub(crate) const IMPATIENT: Duration = Duration::from_millis(600);
 
 pub(crate) struct Image {
     pub(crate) blobs: Vec<Memory>,

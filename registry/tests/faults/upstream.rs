@@ -3,6 +3,7 @@
 
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -83,13 +84,17 @@ fn docker_registry() -> Option<&'static String> {
 }
 
 fn start() -> Option<String> {
-    let folder = tempfile::tempdir().unwrap().keep();
+    // Its own storage in memory copies a blob anew for each piece of it.
+    let memory = Path::new("/dev/shm");
+    let place = if memory.is_dir() { memory.to_owned() } else { env::temp_dir() };
+    let folder = tempfile::tempdir_in(place).unwrap().keep();
     // The port is free now; nobody but the kernel hands it out again so soon.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let address = format!("127.0.0.1:{port}");
     let config = format!(
         "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\n\
-         storage: {{inmemory: {{}}, delete: {{enabled: true}}}}\nhttp: {{addr: \"{address}\"}}\n"
+         storage: {{filesystem: {{rootdirectory: \"{root}/data\"}}}}\nhttp: {{addr: \"{address}\"}}\n",
+        root = folder.display()
     );
     let file = folder.join("config.yml");
     fs::write(&file, config).unwrap();
