@@ -1,6 +1,6 @@
 //! What can be broken, and which requests it befalls.
 
-use crate::wire::Reply;
+use crate::wire::{Head, Reply};
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +19,8 @@ pub(crate) enum Kind {
     Status,
     ManifestPut,
     ManifestGet,
+    /// `ManifestGet` within a push, which may learn from it what is there already.
+    Known,
     BlobGet,
     Other,
 }
@@ -71,8 +73,10 @@ pub(crate) enum Fault {
     /// This is the answer, before the body was read; the connection ends.
     Early(Reply),
     /// The registry's answer is changed.
-    Change(fn(&mut Reply, &Wishes)),
+    Change(Change),
 }
+
+pub(crate) type Change = fn(&mut Reply, &Wishes);
 
 /// What a change may need to know.
 #[derive(Clone, Debug)]
@@ -81,8 +85,8 @@ pub(crate) struct Wishes {
     pub(crate) origin: String,
     /// Another host.
     pub(crate) elsewhere: String,
-    /// The path of the request.
-    pub(crate) path: String,
+    /// The request.
+    pub(crate) request: Head,
 }
 
 /// A fault and whom it befalls.
@@ -91,6 +95,8 @@ pub(crate) struct Rule {
     pub(crate) kind: Kind,
     /// Only requests with a body of at least so many bytes.
     pub(crate) body: u64,
+    /// Only requests that look like this.
+    pub(crate) only: fn(&Head) -> bool,
     /// So many of them pass first.
     pub(crate) skip: usize,
     /// So many are hit.
@@ -100,12 +106,31 @@ pub(crate) struct Rule {
 
 impl Rule {
     pub(crate) fn new(kind: Kind, times: usize, fault: Fault) -> Self {
-        Self { kind, body: 0, skip: 0, times, fault }
+        Self { kind, body: 0, only: |_| true, skip: 0, times, fault }
+    }
+
+    /// It is there to stay.
+    pub(crate) fn always(kind: Kind, fault: Fault) -> Self {
+        Self::new(kind, usize::MAX, fault)
+    }
+
+    /// It comes once, after so many of the kind have passed.
+    pub(crate) fn after(skip: usize, kind: Kind, fault: Fault) -> Self {
+        Self { skip, ..Self::new(kind, 1, fault) }
+    }
+
+    /// Requests with smaller bodies are spared.
+    pub(crate) fn from(self, body: u64) -> Self {
+        Self { body, ..self }
+    }
+
+    pub(crate) fn only(self, only: fn(&Head) -> bool) -> Self {
+        Self { only, ..self }
     }
 
     /// Whether it befalls this request; counts it.
-    pub(crate) fn hits(&mut self, kind: Kind, body: u64) -> bool {
-        if kind != self.kind || body < self.body {
+    pub(crate) fn hits(&mut self, kind: Kind, head: &Head) -> bool {
+        if kind != self.kind || head.length().unwrap_or(0) < self.body || !(self.only)(head) {
             return false;
         }
         if self.skip > 0 {

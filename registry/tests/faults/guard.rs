@@ -14,9 +14,10 @@ pub(crate) const USER: &str = "ann";
 pub(crate) const PASSWORD: &str = "pa55w0rd-of-ann";
 
 /// How the proxy wants users to show who they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Scheme {
     Basic,
+    #[default]
     Bearer,
 }
 

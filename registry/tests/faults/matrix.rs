@@ -7,7 +7,6 @@ use std::thread;
 use registry::Error;
 
 use crate::fault::{Fault, Kind, Rule};
-use crate::guard::Scheme;
 use crate::story::{Act, IMPATIENT, Stage, WORDS};
 use crate::table::{Ending, Row, TIMES, rows};
 use crate::wire::Reply;
@@ -47,21 +46,18 @@ fn play(row: &Row, kind: Kind, times: usize, allowed: &[Ending]) -> Result<(), S
     if kind == Kind::Patch {
         // Only then is PATCH tried.
         let answer = Fault::Answer(Reply::error(415, "UNSUPPORTED", "whole blobs"));
-        let mut rule = Rule::new(Kind::Put, usize::MAX, answer);
-        rule.body = 1;
-        rules.push(rule);
-    }
-    let mut rule = Rule::new(kind, times, row.fault.clone());
-    rule.body = row.body;
-    rules.push(rule);
-    let mut stage = Stage::new(Scheme::Bearer, rules);
-    if row.silent {
-        stage.idle = IMPATIENT;
+        rules.push(Rule::always(Kind::Put, answer).from(1));
     }
     let act = match kind {
         Kind::ManifestGet | Kind::BlobGet => Act::Pull,
         _ => Act::Push,
     };
+    let kind = if kind == Kind::Known { Kind::ManifestGet } else { kind };
+    rules.push(Rule::new(kind, times, row.fault.clone()).from(row.body));
+    let mut stage = Stage::new(rules);
+    if row.silent {
+        stage.idle = IMPATIENT;
+    }
     let result = stage.play(act)?;
     if !stage.was_hit(kind) {
         return Err("the fault never came to pass".to_owned());
@@ -83,8 +79,10 @@ fn column(kind: Kind) {
     let rows = rows();
     let mut cells: Vec<_> = rows
         .iter()
-        .filter(|row| row.kinds.contains(&kind))
-        .flat_map(|row| TIMES.iter().zip(&row.endings).map(move |(times, allowed)| (row, times, allowed)))
+        .filter_map(|row| Some((row, row.endings(kind)?)))
+        .flat_map(|(row, endings)| {
+            TIMES.iter().zip(endings).map(move |(times, allowed)| (row, times, allowed))
+        })
         .collect();
     assert!(!cells.is_empty());
     // Those that wait begin.
@@ -143,6 +141,11 @@ fn token() {
 #[test]
 fn manifest_get() {
     column(Kind::ManifestGet);
+}
+
+#[test]
+fn manifest_get_within_a_push() {
+    column(Kind::Known);
 }
 
 #[test]

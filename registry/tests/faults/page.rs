@@ -6,7 +6,7 @@ use std::path::Path;
 use std::{env, fs};
 
 use crate::fault::Kind;
-use crate::table::{Ending, KINDS, Row, rows};
+use crate::table::{COLUMNS, Ending, rows};
 
 /// Writes the page instead of checking it.
 const WRITE: &str = "WRITE_FAULTS_PAGE";
@@ -16,8 +16,8 @@ const HEAD: &str = "\
 
 Each row is a fault, each column a kind of request that it befalls. A proxy causes it, between the client and a real
 registry, in the first such request, in the first three, or in all; three outcomes are given where they differ. Blobs of
-a few bytes, 100 KiB and 3 MiB are pushed over an older image at the same tag, or pulled. PATCH is tried where the
-proxy refuses whole blobs.
+a few bytes, 100 KiB and 3 MiB are pushed over an older image at the same tag; for the last two columns the image is pulled. PATCH is tried where
+the proxy refuses whole blobs. A push may ask for the manifest at the tag, to learn what is there already.
 
 - **done**: the new image is there to the byte (asked around the proxy), or what was pulled is right.
 - **a number**: the registry's refusal, with its own words and a hint.
@@ -46,6 +46,7 @@ fn title(kind: Kind) -> &'static str {
         Kind::ManifestPut => "PUT manifest",
         Kind::Token => "token",
         Kind::ManifestGet => "GET manifest",
+        Kind::Known => "GET manifest in a push",
         Kind::BlobGet => "GET blob",
         Kind::Probe | Kind::Status | Kind::Other => "other",
     }
@@ -69,8 +70,8 @@ fn one(endings: &[Ending]) -> String {
     words.join(" or ")
 }
 
-fn cell(row: &Row) -> String {
-    let [once, thrice, ever] = row.endings.each_ref().map(|endings| one(endings));
+fn cell(endings: &[Vec<Ending>; 3]) -> String {
+    let [once, thrice, ever] = endings.each_ref().map(|endings| one(endings));
     if once == thrice && thrice == ever { once } else { format!("{once}, {thrice}, {ever}") }
 }
 
@@ -82,17 +83,19 @@ fn page() -> String {
         if !names.contains(&row.name.as_str()) {
             names.push(&row.name);
         }
-        for kind in &row.kinds {
-            let before = cells.insert((&row.name, *kind), cell(row));
-            assert_eq!(before, None, "{} is there twice for {kind:?}", row.name);
+        for column in COLUMNS {
+            if let Some(endings) = row.endings(column) {
+                let before = cells.insert((&row.name, column), cell(&endings));
+                assert_eq!(before, None, "{} is there twice for {column:?}", row.name);
+            }
         }
     }
     let mut page = HEAD.to_owned();
-    let titles: Vec<_> = KINDS.iter().map(|kind| title(*kind)).collect();
+    let titles: Vec<_> = COLUMNS.iter().map(|kind| title(*kind)).collect();
     let _ = writeln!(page, "| fault | {} |", titles.join(" | "));
-    let _ = writeln!(page, "|---|{}", "---|".repeat(KINDS.len()));
+    let _ = writeln!(page, "|---|{}", "---|".repeat(COLUMNS.len()));
     for name in names {
-        let row = KINDS.map(|kind| cells.get(&(name, kind)).map_or("—", String::as_str));
+        let row = COLUMNS.map(|kind| cells.get(&(name, kind)).map_or("—", String::as_str));
         let _ = writeln!(page, "| {name} | {} |", row.join(" | "));
     }
     page + FOOT

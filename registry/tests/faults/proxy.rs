@@ -6,12 +6,14 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
 use crate::fault::{End, Fault, Kind, Rule, Wishes};
 use crate::guard::{Guard, Scheme};
+use crate::keeper::Keeper;
+use crate::line::{Certificate, Line};
 use crate::wire::{Head, Reply, ask, send};
 
 /// Between two bytes of a slow peer. A tenth of what the tests' clients wait for silence to end.
@@ -26,14 +28,34 @@ const RECEIVE_BUFFER: usize = 64 * 1024;
 pub(crate) struct Entry {
     pub(crate) kind: Kind,
     pub(crate) head: Head,
+    pub(crate) at: Instant,
+    /// How much came of the body.
+    pub(crate) received: u64,
     /// What the registry answered, if it was asked.
     pub(crate) upstream: Option<u16>,
     /// Whether a rule changed anything.
     pub(crate) hit: bool,
 }
 
+/// What kind of a proxy it is.
+#[derive(Default)]
+pub(crate) struct Setting {
+    pub(crate) scheme: Scheme,
+    pub(crate) rules: Vec<Rule>,
+    /// Whether it speaks TLS, as `localhost`.
+    pub(crate) tls: bool,
+    /// Whether broken bodies can be continued.
+    pub(crate) keeps: bool,
+    /// Where it listens; anywhere if 0.
+    pub(crate) port: u16,
+}
+
 struct Shared {
+    /// As clients call it.
     address: String,
+    scheme: &'static str,
+    certificate: Option<Certificate>,
+    keeper: Option<Keeper>,
     upstream: String,
     guard: Guard,
     rules: Mutex<Vec<Rule>>,
@@ -51,15 +73,21 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    pub(crate) fn start(upstream: &str, scheme: Scheme, rules: Vec<Rule>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    pub(crate) fn start(upstream: &str, setting: Setting) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", setting.port)).unwrap();
         SockRef::from(&listener).set_recv_buffer_size(RECEIVE_BUFFER).unwrap();
-        let address = listener.local_addr().unwrap().to_string();
+        let port = listener.local_addr().unwrap().port();
+        let (scheme, host) =
+            if setting.tls { ("https", "localhost") } else { ("http", "127.0.0.1") };
+        let address = format!("{host}:{port}");
         let shared = Arc::new(Shared {
-            guard: Guard::new(scheme, format!("http://{address}")),
+            guard: Guard::new(setting.scheme, format!("{scheme}://{address}")),
             address,
+            scheme,
+            certificate: setting.tls.then(Certificate::new),
+            keeper: setting.keeps.then(Keeper::default),
             upstream: upstream.to_owned(),
-            rules: Mutex::new(rules),
+            rules: Mutex::new(setting.rules),
             entries: Mutex::default(),
             confirmed: Mutex::default(),
             held: Mutex::default(),
@@ -74,7 +102,7 @@ impl Proxy {
                 }
                 let shared = Arc::clone(&shared);
                 // A client that closes the connection ends the conversation, whatever was being said.
-                thread::spawn(move || shared.converse(&stream).ok());
+                thread::spawn(move || shared.converse(stream).ok());
             }
         });
         proxy
@@ -86,6 +114,11 @@ impl Proxy {
 
     pub(crate) fn guard(&self) -> &Guard {
         &self.shared.guard
+    }
+
+    /// The certificate, in PEM form.
+    pub(crate) fn pem(&self) -> Option<&str> {
+        self.shared.certificate.as_ref().map(|certificate| certificate.pem.as_str())
     }
 
     /// Where changes lead that lead elsewhere: `host:port`.
@@ -107,57 +140,70 @@ impl Drop for Proxy {
         self.shared.over.store(true, Ordering::Relaxed);
         self.shared.held.lock().unwrap().clear();
         // Wakes the listener.
-        let _ = TcpStream::connect(&self.shared.address);
+        let _ = TcpStream::connect(self.shared.address.replace("localhost", "127.0.0.1"));
     }
 }
 
 impl Shared {
-    fn converse(&self, stream: &TcpStream) -> io::Result<()> {
-        stream.set_nodelay(true)?;
-        let mut reader = BufReader::new(stream);
+    fn converse(&self, stream: TcpStream) -> io::Result<()> {
+        let line = Line::new(stream, self.certificate.as_ref())?;
+        let line = &line;
+        let mut reader = BufReader::new(line);
         while let Some(head) = Head::read(&mut reader)? {
             let kind = Kind::of(head.method(), head.path());
-            let fault = self.fault(kind, head.length().unwrap_or(0));
+            if self.certificate.is_some() && line.is_plain() {
+                // To find out how a registry on this machine speaks, it is asked in the open; but for nothing more.
+                if kind != Kind::Probe || head.get("authorization").is_some() {
+                    self.guard.note(format!("{} was sent over plain http", head.line));
+                }
+                let words = "Client sent an HTTP request to an HTTPS server.";
+                return self.write(line, &Reply::new(400, words).bytes(head.method()));
+            }
+            let fault = self.fault(kind, &head);
             let index = {
                 let mut entries = self.entries.lock().unwrap();
                 let (head, hit) = (head.clone(), fault.is_some());
-                entries.push(Entry { kind, head, upstream: None, hit });
+                let at = Instant::now();
+                entries.push(Entry { kind, head, at, received: 0, upstream: None, hit });
                 entries.len() - 1
             };
-            if !self.serve(stream, &mut reader, kind, &head, fault, index)? {
+            if !self.serve(line, &mut reader, kind, &head, fault.as_ref(), index)? {
                 return Ok(());
             }
         }
         Ok(())
     }
 
-    fn fault(&self, kind: Kind, body: u64) -> Option<Fault> {
+    fn fault(&self, kind: Kind, head: &Head) -> Option<Fault> {
         let mut rules = self.rules.lock().unwrap();
-        rules.iter_mut().find_map(|rule| rule.hits(kind, body).then(|| rule.fault.clone()))
+        rules.iter_mut().find_map(|rule| rule.hits(kind, head).then(|| rule.fault.clone()))
     }
 
     /// Answers one request. Whether the connection can take another.
     fn serve(
         &self,
-        stream: &TcpStream,
+        line: &Line,
         reader: &mut impl BufRead,
         kind: Kind,
         head: &Head,
-        fault: Option<Fault>,
+        fault: Option<&Fault>,
         index: usize,
     ) -> io::Result<bool> {
         // A secret is on the right wire or not, whatever is answered.
         let allowed = if kind == Kind::Token { Ok(()) } else { self.guard.check(head) };
         let length = head.length().unwrap_or(0);
         let mut body = Vec::new();
-        match &fault {
+        match fault {
             Some(Fault::InBody(bytes, end)) => {
                 reader.take(length.min(*bytes as u64)).read_to_end(&mut body)?;
-                if allowed.is_ok() && kind != Kind::Token && !body.is_empty() {
+                self.entries.lock().unwrap()[index].received = body.len() as u64;
+                if let Some(keeper) = &self.keeper {
+                    keeper.keep(head, &body);
+                } else if allowed.is_ok() && kind != Kind::Token && !body.is_empty() {
                     // The registry sees a client that dies.
                     drop(send(&self.upstream, head, &body)?);
                 }
-                return self.end(stream, *end).map(|()| false);
+                return self.end(line, *end).map(|()| false);
             }
             Some(Fault::SipBody) => {
                 let mut byte = [0];
@@ -168,9 +214,9 @@ impl Shared {
             }
             Some(Fault::Early(reply)) => {
                 let reply = self.signed(reply.clone()).with("Connection", "close");
-                self.write(stream, &reply.bytes(head.method()))?;
+                self.write(line, &reply.bytes(head.method()))?;
                 // Closing at once would take back the answer, should the client still be sending.
-                stream.shutdown(Shutdown::Write)?;
+                line.shutdown(Shutdown::Write)?;
                 io::copy(reader, &mut io::sink())?;
                 return Ok(false);
             }
@@ -180,17 +226,28 @@ impl Shared {
         if (body.len() as u64) < length {
             return Ok(false);
         }
-        let mut reply = match (&fault, allowed) {
-            (Some(Fault::Answer(reply)), _) => self.signed(reply.clone()),
-            (_, Err(refused)) => refused,
-            (_, Ok(())) if kind == Kind::Token => self.guard.token(head),
-            (_, Ok(())) => self.forward(kind, head, &body, index)?,
+        self.entries.lock().unwrap()[index].received = length;
+        let mut head = head.clone();
+        let fits = match &self.keeper {
+            Some(keeper) if kind == Kind::Status => keeper.status(&head),
+            Some(keeper) if matches!(kind, Kind::Put | Kind::Patch) => {
+                keeper.complete(&mut head, &mut body)
+            }
+            _ => None,
         };
-        if let Some(Fault::Change(change)) = &fault {
+        let head = &head;
+        let mut reply = match (fault, allowed, fits) {
+            (Some(Fault::Answer(reply)), ..) => self.signed(reply.clone()),
+            (_, Err(refused), _) => refused,
+            (_, Ok(()), Some(answer)) => answer,
+            (_, Ok(()), None) if kind == Kind::Token => self.guard.token(head),
+            (_, Ok(()), None) => self.forward(kind, head, &body, index)?,
+        };
+        if let Some(Fault::Change(change)) = fault {
             let wishes = Wishes {
-                origin: format!("http://{}", self.address),
+                origin: format!("{}://{}", self.scheme, self.address),
                 elsewhere: format!("http://{}", self.elsewhere.lock().unwrap()),
-                path: head.path().to_owned(),
+                request: head.clone(),
             };
             change(&mut reply, &wishes);
         }
@@ -198,18 +255,18 @@ impl Shared {
         match fault {
             Some(Fault::InAnswer(at, end)) => {
                 // Never all of it, or nothing would be wrong.
-                self.write(stream, &bytes[..at.min(bytes.len() - 1)])?;
-                return self.end(stream, end).map(|()| false);
+                self.write(line, &bytes[..bytes.len().saturating_sub(1).min(*at)])?;
+                return self.end(line, *end).map(|()| false);
             }
             Some(Fault::SipAnswer) => {
                 let (slow, rest) = bytes.split_at(SIPS.min(bytes.len()));
                 for byte in slow.chunks(1) {
-                    self.write(stream, byte)?;
+                    self.write(line, byte)?;
                     thread::sleep(SIP);
                 }
-                self.write(stream, rest)?;
+                self.write(line, rest)?;
             }
-            _ => self.write(stream, &bytes)?,
+            _ => self.write(line, &bytes)?,
         }
         Ok(true)
     }
@@ -246,21 +303,22 @@ impl Shared {
         Ok(reply)
     }
 
-    fn end(&self, stream: &TcpStream, end: End) -> io::Result<()> {
+    fn end(&self, line: &Line, end: End) -> io::Result<()> {
         match end {
-            End::Reset => SockRef::from(stream).set_linger(Some(Duration::ZERO)),
-            End::Close => stream.shutdown(Shutdown::Both),
+            End::Reset => line.reset(),
+            End::Close => line.shutdown(Shutdown::Both),
             End::Hold => {
-                self.held.lock().unwrap().push(stream.try_clone()?);
+                self.held.lock().unwrap().push(line.hold()?);
                 Ok(())
             }
         }
     }
 
-    fn write(&self, mut stream: &TcpStream, bytes: &[u8]) -> io::Result<()> {
+    fn write(&self, mut line: &Line, bytes: &[u8]) -> io::Result<()> {
         if self.over.load(Ordering::Relaxed) {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
-        stream.write_all(bytes)
+        line.write_all(bytes)?;
+        line.flush()
     }
 }

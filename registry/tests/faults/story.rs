@@ -10,11 +10,13 @@ use std::fs;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use registry::{Blob, Client, ClientOptions, Environment, Error, Manifest, Memory, Silent, push};
+use registry::{
+    Authority, Blob, Client, ClientOptions, Environment, Error, Manifest, Memory, Silent, push,
+};
 
 use crate::fault::{Kind, Rule};
-use crate::guard::{Scheme, basic};
-use crate::proxy::Proxy;
+use crate::guard::basic;
+use crate::proxy::{Proxy, Setting};
 use crate::upstream::Upstream;
 
 pub(crate) const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -26,7 +28,7 @@ pub(crate) const WORDS: &str = "told by the proxy";
 const MAX_REQUESTS: usize = 200;
 /// Silence that is a fault: for stories without silence, which a busy machine shall not disturb, and with it.
 pub(crate) const PATIENT: Duration = Duration::from_secs(20);
-pub(crate) const IMPATIENT: Duration = Duration::from_millis(600);
+pub(crate) const IMPATIENT: Duration = Duration::from_millis(500);
 
 pub(crate) struct Image {
     pub(crate) blobs: Vec<Memory>,
@@ -57,7 +59,8 @@ fn noise(size: usize, mut seed: u64) -> Memory {
         seed ^= seed << 17;
         seed.to_le_bytes()
     };
-    let mut bytes: Vec<u8> = std::iter::repeat_with(next).take(size.div_ceil(8)).flatten().collect();
+    let mut bytes: Vec<u8> =
+        std::iter::repeat_with(next).take(size.div_ceil(8)).flatten().collect();
     bytes.truncate(size);
     Memory::new(bytes)
 }
@@ -92,9 +95,13 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    pub(crate) fn new(scheme: Scheme, rules: Vec<Rule>) -> Self {
+    pub(crate) fn new(rules: Vec<Rule>) -> Self {
+        Self::with(Setting { rules, ..Setting::default() })
+    }
+
+    pub(crate) fn with(setting: Setting) -> Self {
         let upstream = Upstream::new();
-        let proxy = Proxy::start(&upstream.address, scheme, rules);
+        let proxy = Proxy::start(&upstream.address, setting);
         let folder = tempfile::tempdir().unwrap();
         let entry = format!(r#"{{"auths": {{"{}": {{"auth": "{}"}}}}}}"#, proxy.address(), basic());
         fs::write(folder.path().join("auth.json"), entry).unwrap();
@@ -103,7 +110,9 @@ impl Stage {
 
     pub(crate) fn options(&self) -> ClientOptions {
         let auth_file = Some(self.folder.path().join("auth.json"));
+        let pem = self.proxy.pem().map(|pem| Authority::Pem(pem.as_bytes().to_vec()));
         ClientOptions {
+            authorities: pem.into_iter().collect(),
             environment: Environment { auth_file, ..Environment::default() },
             first_wait: Duration::from_millis(1),
             idle: self.idle,

@@ -1,6 +1,6 @@
 //! The matrix as data: which fault, in which request, ends how.
 
-use crate::fault::{End, Fault, Kind};
+use crate::fault::{End, Fault, Kind, Wishes};
 use crate::story::WORDS;
 use crate::wire::Reply;
 
@@ -24,7 +24,19 @@ pub(crate) enum Ending {
 use Ending::{Broken, Done, NoRegistry, Refused, Silent, WrongDigest};
 
 /// The columns.
-pub(crate) const KINDS: [Kind; 8] = [
+pub(crate) const COLUMNS: [Kind; 9] = [
+    Kind::Post,
+    Kind::Patch,
+    Kind::Put,
+    Kind::Head,
+    Kind::ManifestPut,
+    Kind::Known,
+    Kind::Token,
+    Kind::ManifestGet,
+    Kind::BlobGet,
+];
+/// Those that rows name.
+const KINDS: [Kind; 8] = [
     Kind::Post,
     Kind::Patch,
     Kind::Put,
@@ -46,11 +58,11 @@ pub(crate) const TIMES: [(&str, usize); 3] =
 pub(crate) struct Row {
     pub(crate) name: String,
     pub(crate) fault: Fault,
-    pub(crate) kinds: Vec<Kind>,
+    kinds: Vec<Kind>,
     /// Requests with smaller bodies are spared.
     pub(crate) body: u64,
     /// Once, three times, for ever.
-    pub(crate) endings: [Vec<Ending>; 3],
+    endings: [Vec<Ending>; 3],
     /// Whether the client must find out by waiting.
     pub(crate) silent: bool,
 }
@@ -88,6 +100,20 @@ impl Row {
         row
     }
 
+    /// How the fault may end in a column, once, three times, and for ever; `None` if it makes no sense there.
+    pub(crate) fn endings(&self, column: Kind) -> Option<[Vec<Ending>; 3]> {
+        if column != Kind::Known {
+            return self.kinds.contains(&column).then(|| self.endings.clone());
+        }
+        // What is there already can be found out in other ways.
+        let mut endings = self.endings(Kind::ManifestGet)?;
+        for allowed in &mut endings {
+            allowed.retain(|ending| *ending != Done);
+            allowed.insert(0, Done);
+        }
+        Some(endings)
+    }
+
     /// Only requests with a body of so many bytes.
     fn from(mut self, body: u64) -> Self {
         self.body = body;
@@ -106,7 +132,7 @@ fn kinds(but: &[Kind]) -> Vec<Kind> {
 
 /// All rows.
 pub(crate) fn rows() -> Vec<Row> {
-    [connections(), statuses(), strangers(), headers()].into_iter().flatten().collect()
+    [connections(), statuses(), strangers(), tokens(), headers()].into_iter().flatten().collect()
 }
 
 /// Connections that end or fall silent.
@@ -173,10 +199,12 @@ fn statuses() -> Vec<Row> {
         // Asking again would only lock the account.
         rows.push(Row::fatal(status.to_string(), &[Kind::Token], fault(), Refused(status)));
     }
-    let mut early =
-        Row::passing("401 before the body is read", &BODIES, Fault::Early(refusal(401)), &[
-            Refused(401),
-        ]);
+    let mut early = Row::passing(
+        "401 before the body is read",
+        &BODIES,
+        Fault::Early(refusal(401)),
+        &[Refused(401)],
+    );
     early.endings[1].push(Refused(401));
     rows.push(early.from(2 << 20));
     let small = kinds(&BODIES);
@@ -218,22 +246,69 @@ fn strangers() -> Vec<Row> {
     for status in [301, 302, 307, 308] {
         let go = |change| Fault::Change(change);
         let back: fn(&mut Reply, &_) = match status {
-            301 => |reply, wishes: &crate::fault::Wishes| *reply = redirect(301, &wishes.origin, wishes),
+            301 => |reply, wishes: &Wishes| *reply = redirect(301, &wishes.origin, wishes),
             302 => |reply, wishes| *reply = redirect(302, &wishes.origin, wishes),
             307 => |reply, wishes| *reply = redirect(307, &wishes.origin, wishes),
             _ => |reply, wishes| *reply = redirect(308, &wishes.origin, wishes),
         };
         let reads = [Kind::Head, Kind::ManifestGet, Kind::BlobGet];
-        rows.push(Row::passing(format!("{status} to itself"), &reads, go(back), &[Refused(status)]));
+        rows.push(Row::passing(
+            format!("{status} to itself"),
+            &reads,
+            go(back),
+            &[Refused(status)],
+        ));
         // The registry has taken it, or the token server asks to take the password elsewhere.
         let writes = [&WRITES[..], &[Kind::Token]].concat();
-        rows.push(Row::lasting(format!("{status} to itself"), &writes, go(back), &[Refused(status)]));
+        rows.push(Row::lasting(
+            format!("{status} to itself"),
+            &writes,
+            go(back),
+            &[Refused(status)],
+        ));
     }
     rows
 }
 
-fn redirect(status: u16, origin: &str, wishes: &crate::fault::Wishes) -> Reply {
-    Reply::new(status, "").with("Location", format!("{origin}{}", wishes.path))
+fn redirect(status: u16, origin: &str, wishes: &Wishes) -> Reply {
+    Reply::new(status, "").with("Location", format!("{origin}{}", wishes.request.target()))
+}
+
+/// Answers of a token server that saves words, or is cut short where nothing tells.
+fn tokens() -> Vec<Row> {
+    fn change(reply: &mut Reply, from: &str, to: &str) {
+        reply.body = String::from_utf8_lossy(&reply.body).replace(from, to).into_bytes();
+    }
+    let kinds = [Kind::Token];
+    vec![
+        Row::harmless(
+            "token without an end",
+            &kinds,
+            Fault::Change(|reply, _| change(reply, r#""expires_in":300,"#, "")),
+        ),
+        Row::harmless(
+            "token that has ended",
+            &kinds,
+            Fault::Change(|reply, _| change(reply, "300", "0")),
+        ),
+        Row::harmless(
+            "token called access_token",
+            &kinds,
+            Fault::Change(|reply, _| change(reply, r#""token""#, r#""access_token""#)),
+        ),
+        Row::lasting(
+            "token in half a document",
+            &kinds,
+            Fault::Change(|reply, _| reply.body.truncate(30)),
+            &[NoRegistry],
+        ),
+        Row::lasting(
+            "200 and no token",
+            &kinds,
+            Fault::Answer(Reply::new(200, r#"{"expires_in":300}"#)),
+            &[NoRegistry],
+        ),
+    ]
 }
 
 /// Headers that are missing, wrong or unusual.
@@ -283,7 +358,8 @@ fn headers() -> Vec<Row> {
             Fault::Change(|reply, _| reply.set_status(201)),
         ),
     ];
-    for range in ["0-0", "0-1", "bytes=0-99", "0-99999999", "0--1", "garbage", "18446744073709551615-0"]
+    for range in
+        ["0-0", "0-1", "bytes=0-99", "0-99999999", "0--1", "garbage", "18446744073709551615-0"]
     {
         rows.push(Row::harmless(
             format!("Range: {range}"),

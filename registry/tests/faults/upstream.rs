@@ -100,9 +100,12 @@ fn start() -> Option<String> {
     fs::write(&file, config).unwrap();
     // A static is never dropped, so the shell waits for the end of this process: its standard input then closes.
     let started = Command::new("/bin/sh")
-        .args(["-c", r#"command -v docker-registry || exit 1
+        .args([
+            "-c",
+            r#"command -v docker-registry || exit 1
             docker-registry serve "$0/config.yml" 2>/dev/null </dev/null & server=$!
-            cat; kill $server; rm -r "$0""#])
+            cat; kill $server; rm -r "$0""#,
+        ])
         .arg(&folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -113,7 +116,9 @@ fn start() -> Option<String> {
     while TcpStream::connect(&address).is_err() {
         if process.try_wait().unwrap().is_some() {
             assert!(env::var_os("CI").is_none(), "docker-registry is not installed");
-            eprintln!("docker-registry is not installed: the protocol tests' registry takes its place");
+            eprintln!(
+                "docker-registry is not installed: the protocol tests' registry takes its place"
+            );
             return None;
         }
         assert!(Instant::now() < deadline, "docker-registry does not listen");
