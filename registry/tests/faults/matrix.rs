@@ -7,7 +7,7 @@ use std::thread;
 use registry::Error;
 
 use crate::fault::{Fault, Kind, Rule};
-use crate::story::{Act, IMPATIENT, Stage, WORDS};
+use crate::story::{Act, ONLY_SILENCE, SOME_SILENCE, Stage, WORDS};
 use crate::table::{Ending, Row, TIMES, rows};
 use crate::wire::Reply;
 
@@ -56,7 +56,7 @@ fn play(row: &Row, kind: Kind, times: usize, allowed: &[Ending]) -> Result<(), S
     rules.push(Rule::new(kind, times, row.fault.clone()).from(row.body));
     let mut stage = Stage::new(rules);
     if row.silent {
-        stage.idle = IMPATIENT;
+        stage.idle = if allowed.contains(&Ending::Done) { SOME_SILENCE } else { ONLY_SILENCE };
     }
     let result = stage.play(act)?;
     if !stage.was_hit(kind) {

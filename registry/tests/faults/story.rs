@@ -26,9 +26,11 @@ const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar";
 pub(crate) const WORDS: &str = "told by the proxy";
 /// Three blobs, each with every method and every retry that there is, stay well below it.
 const MAX_REQUESTS: usize = 200;
-/// Silence that is a fault: for stories without silence, which a busy machine shall not disturb, and with it.
-pub(crate) const PATIENT: Duration = Duration::from_secs(20);
-pub(crate) const IMPATIENT: Duration = Duration::from_millis(500);
+/// Silence that is a fault. Where none is expected, a busy machine shall not be taken for one; nor where silence must be
+/// told from a registry that recovers. Where all is silent it is only waited for.
+pub(crate) const NO_SILENCE: Duration = Duration::from_secs(20);
+pub(crate) const SOME_SILENCE: Duration = Duration::from_secs(1);
+pub(crate) const ONLY_SILENCE: Duration = Duration::from_millis(300);
 
 pub(crate) struct Image {
     pub(crate) blobs: Vec<Memory>,
@@ -105,7 +107,7 @@ impl Stage {
         let folder = tempfile::tempdir().unwrap();
         let entry = format!(r#"{{"auths": {{"{}": {{"auth": "{}"}}}}}}"#, proxy.address(), basic());
         fs::write(folder.path().join("auth.json"), entry).unwrap();
-        Self { upstream, proxy, idle: PATIENT, folder }
+        Self { upstream, proxy, idle: NO_SILENCE, folder }
     }
 
     pub(crate) fn options(&self) -> ClientOptions {
