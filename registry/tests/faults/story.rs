@@ -30,7 +30,7 @@ const MAX_REQUESTS: usize = 200;
 /// told from a registry that recovers. Where all is silent it is only waited for.
 pub(crate) const NO_SILENCE: Duration = Duration::from_secs(20);
 pub(crate) const SOME_SILENCE: Duration = Duration::from_secs(1);
-pub(crate) const ONLY_SILENCE: Duration = Duration::from_millis(300);
+pub(crate) const ONLY_SILENCE: Duration = Duration::from_millis(500);
 
 pub(crate) struct Image {
     pub(crate) blobs: Vec<Memory>,
