@@ -36,8 +36,8 @@ pub(crate) struct Host {
     habits: Mutex<Habits>,
     /// Whether somebody is finding out if a blob may go with the POST.
     trial: AtomicBool,
-    /// Requests with credentials that the registry let pass, by what they were for.
-    passed: Mutex<BTreeSet<Access>>,
+    /// What a token was renewed for because of a 403.
+    renewed: Mutex<BTreeSet<Access>>,
     pub(crate) cache: Cache,
     /// Bodies on their way.
     pub(crate) bodies: Permits,
@@ -68,7 +68,7 @@ impl Host {
             base: Mutex::new(None),
             habits: Mutex::new(cache.habits(name)),
             trial: AtomicBool::new(false),
-            passed: Mutex::default(),
+            renewed: Mutex::default(),
             cache,
             bodies: Permits::new(BODIES),
             retry: Policy { first_wait: options.first_wait, deadline: options.deadline },
@@ -186,8 +186,9 @@ impl Host {
         }
         let sent = self.auth.authorization(&self.transport, base, access)?;
         let response = self.send(request, access, sent.as_ref())?;
-        if response.status() == 403 && sent.is_some() && lock(&self.passed).remove(access) {
-            // What was allowed a while ago is allowed with a new token: some registries say so of an expired one.
+        if response.status() == 403 && sent.is_some() && lock(&self.renewed).insert(access.clone())
+        {
+            // Some registries say so of a token that has expired. Once, until something succeeds.
             return match self.auth.answer(&self.transport, base, &[], access, sent.as_ref())? {
                 Some(better) => {
                     answer::discard(response);
@@ -198,7 +199,7 @@ impl Host {
         }
         if response.status() != 401 {
             if response.is_success() && sent.is_some() {
-                lock(&self.passed).insert(access.clone());
+                lock(&self.renewed).remove(access);
             }
             return Ok((response, sent.is_some()));
         }
