@@ -42,10 +42,10 @@ impl Host {
                 options.idle,
                 direct,
             )?,
-            auth: Auth::new(options.environment, name),
             name: name.to_owned(),
             base: Mutex::new(None),
             retry: Policy { first_wait: options.first_wait },
+            auth: Auth::new(options, name),
         })
     }
 
@@ -134,7 +134,9 @@ impl Host {
         if let Err(Error::Connection { in_body: true, .. }) = result {
             // A registry that finds the token expired may close the connection without reading the body, which can
             // overtake its 401. Should the request be made again, it is made with a new token.
-            self.auth.forget(access);
+            if let Some(secret) = secret {
+                self.auth.forget(access, secret);
+            }
         }
         result
     }

@@ -1,8 +1,9 @@
 //! How a client behaves: whom it trusts, where it finds credentials, how patient it is.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::credentials::Environment;
+use crate::credentials::{Credential, Environment, same_registry};
 use crate::wire::transport::Authority;
 
 /// How a [`Client`] behaves.
@@ -12,6 +13,8 @@ pub struct ClientOptions {
     pub authorities: Vec<Authority>,
     /// Where credentials are looked up.
     pub environment: Environment,
+    /// Credentials by registry (`HOST[:PORT]`), which win over all that is stored for it.
+    pub credentials: BTreeMap<String, Credential>,
     /// How the client introduces itself.
     pub user_agent: String,
     /// How long a registry may be silent before the connection is given up.
@@ -26,9 +29,18 @@ impl Default for ClientOptions {
         Self {
             authorities: Vec::new(),
             environment: Environment::from_env(),
+            credentials: BTreeMap::new(),
             user_agent: concat!("closure2img/", env!("CARGO_PKG_VERSION")).to_owned(),
             idle: Duration::from_secs(60),
             first_wait: Duration::from_millis(500),
         }
+    }
+}
+
+impl ClientOptions {
+    /// What the caller has given for `registry`.
+    pub(crate) fn given(&self, registry: &str) -> Option<&Credential> {
+        let mut given = self.credentials.iter();
+        given.find(|(name, _)| same_registry(name, registry)).map(|(_, credential)| credential)
     }
 }
