@@ -38,6 +38,22 @@ pub enum Error {
         /// The file, or what the caller called it.
         name: String,
     },
+    /// A client certificate cannot be used.
+    #[error("cannot use the client certificate `{}`: {reason}", path.display())]
+    ClientCertificate {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The server wants to know who we are by a certificate, and does not accept what it was shown.
+    #[error("`{host}` did not accept the client certificate: {reason}")]
+    NotIdentified {
+        /// The server.
+        host: String,
+        /// What it said.
+        reason: String,
+    },
     /// The HTTP client cannot be set up, for example because of a malformed proxy variable.
     #[error("cannot set up the HTTP client")]
     Setup {
@@ -213,6 +229,9 @@ impl Error {
             )),
             Self::Certificate { host, .. } => Some(format!(
                 "if `{host}` has a certificate of your own authority, name that authority's PEM file (or set SSL_CERT_FILE)"
+            )),
+            Self::NotIdentified { host, .. } => Some(format!(
+                "`{host}` asks clients for a certificate: name one of an authority that it knows, with its key, or put both into a certs.d folder"
             )),
             Self::Connection { host, source, .. } if source.is_connect() => Some(format!(
                 "check that `{host}` is the right name and port, and that it is running"

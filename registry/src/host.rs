@@ -25,6 +25,8 @@ const BAD_REQUEST: u16 = 400;
 pub(crate) struct Host {
     /// `host[:port]`, as the user named it.
     name: String,
+    /// Whether the user accepts plain http from it.
+    insecure: bool,
     transport: Transport,
     auth: Auth,
     /// `https://HOST/` or `http://HOST/`, once that is known.
@@ -34,14 +36,9 @@ pub(crate) struct Host {
 
 impl Host {
     pub(crate) fn new(name: &str, options: ClientOptions) -> Result<Self, Error> {
-        let direct = is_loopback(name);
         Ok(Self {
-            transport: Transport::new(
-                &options.authorities,
-                &options.user_agent,
-                options.idle,
-                direct,
-            )?,
+            transport: Transport::new(name, &options)?,
+            insecure: options.is_insecure(name),
             name: name.to_owned(),
             base: Mutex::new(None),
             retry: Policy { first_wait: options.first_wait },
@@ -208,7 +205,8 @@ impl Host {
         self.retry.run(|| self.find_base())
     }
 
-    /// Finds out how the registry is spoken to. Plain http is tried, without credentials, on this machine only.
+    /// Finds out how the registry is spoken to. Plain http is tried, without credentials, on this machine and where
+    /// the user accepts it.
     fn find_base(&self) -> Result<Url, Error> {
         let mut known = lock(&self.base);
         if let Some(base) = &*known {
@@ -235,6 +233,13 @@ impl Host {
             if speaks_http {
                 base = plain;
             }
+        } else if self.insecure
+            && let Err(Error::Connection { source, .. }) = self.probe(base.clone())
+            && source.is_connect()
+        {
+            // Nobody is there, or somebody who does not speak TLS.
+            base = parse("http")?;
+            self.probe(base.clone())?;
         }
         *known = Some(base.clone());
         Ok(base)

@@ -35,6 +35,7 @@ mod push;
 mod reference;
 mod registries;
 mod secret;
+mod trust;
 mod upload;
 mod wire;
 
@@ -50,5 +51,5 @@ pub use push::push;
 pub use reference::{Reference, ReferenceError};
 pub use registries::Registries;
 pub use secret::Secret;
+pub use trust::{Authority, CertificatePlaces, ClientCertificate};
 pub use upload::Placed;
-pub use wire::transport::Authority;

@@ -4,13 +4,21 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::credentials::{Credential, Environment, same_registry};
-use crate::wire::transport::Authority;
+use crate::trust::{Authority, CertificatePlaces, ClientCertificate};
 
 /// How a [`Client`] behaves.
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
     /// Certificate authorities to trust beside the system's (which `SSL_CERT_FILE` replaces).
     pub authorities: Vec<Authority>,
+    /// What proves to a registry who the client is, if it asks for a certificate.
+    pub client_certificate: Option<ClientCertificate>,
+    /// Where more certificates are looked up.
+    pub certificates: CertificatePlaces,
+    /// Registries (`HOST[:PORT]`) whose certificates are not checked, and which are spoken to over plain http if they
+    /// do not speak https. Whoever is on the way to one can read all that is sent, passwords included, and change
+    /// what is received, but for what a digest names.
+    pub insecure: Vec<String>,
     /// Where credentials are looked up.
     pub environment: Environment,
     /// Credentials by registry (`HOST[:PORT]`), which win over all that is stored for it.
@@ -28,6 +36,9 @@ impl Default for ClientOptions {
     fn default() -> Self {
         Self {
             authorities: Vec::new(),
+            client_certificate: None,
+            certificates: CertificatePlaces::from_env(),
+            insecure: Vec::new(),
             environment: Environment::from_env(),
             credentials: BTreeMap::new(),
             user_agent: concat!("closure2img/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -42,5 +53,10 @@ impl ClientOptions {
     pub(crate) fn given(&self, registry: &str) -> Option<&Credential> {
         let mut given = self.credentials.iter();
         given.find(|(name, _)| same_registry(name, registry)).map(|(_, credential)| credential)
+    }
+
+    /// Whether the caller accepts that `registry` may be anybody.
+    pub(crate) fn is_insecure(&self, registry: &str) -> bool {
+        self.insecure.iter().any(|name| same_registry(name, registry))
     }
 }

@@ -177,7 +177,7 @@ impl Ask<'_> {
         pairs.extend(self.service.map(|service| ("service", service)));
         match self.credential {
             Some(Credential::IdentityToken(token)) => {
-                pairs.extend([("grant_type", "refresh_token"), ("refresh_token", token.expose())])
+                pairs.extend([("grant_type", "refresh_token"), ("refresh_token", token.expose())]);
             }
             Some(Credential::Basic { username, password }) => pairs.extend([
                 ("grant_type", "password"),

@@ -84,6 +84,14 @@ pub(crate) fn same_registry(one: &str, other: &str) -> bool {
     keys::normalised(one) == keys::normalised(other)
 }
 
+/// The names that a folder for `registry` may have.
+pub(crate) fn names_of(registry: &str) -> Vec<&str> {
+    match keys::normalised(registry).as_str() {
+        "docker.io" => vec!["docker.io", "registry-1.docker.io"],
+        _ => vec![registry],
+    }
+}
+
 impl Environment {
     /// The credential for `repository` in `registry`, or `None` if nobody has logged in.
     pub fn credential(

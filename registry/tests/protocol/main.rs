@@ -13,17 +13,19 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use registry::{
-    Blob, Client, ClientOptions, Digest, Environment, Event, Manifest, Memory, Progress,
+    Blob, CertificatePlaces, Client, ClientOptions, Digest, Environment, Event, Manifest, Memory,
+    Progress,
 };
 use server::Server;
 
 const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 
-/// An environment in which nobody has logged in, and retries come at once.
+/// An environment in which nobody has logged in or keeps certificates, and retries come at once.
 fn options() -> ClientOptions {
     ClientOptions {
         authorities: Vec::new(),
         environment: Environment::default(),
+        certificates: CertificatePlaces::default(),
         first_wait: Duration::ZERO,
         ..ClientOptions::default()
     }
