@@ -50,6 +50,11 @@ impl Host {
         &self.name
     }
 
+    /// Whether the registry is known to want credentials.
+    pub(crate) fn asks(&self) -> bool {
+        self.auth.knows_scheme()
+    }
+
     /// The URL of `path`, which begins with a slash.
     pub(crate) fn url(&self, path: &str) -> Result<Url, Error> {
         let mut url = self.base()?;
@@ -89,6 +94,8 @@ impl Host {
         if expected.contains(&response.status()) {
             return Ok(response);
         }
+        // An anonymous token is nobody's.
+        let authorized = authorized && self.auth.is_somebody(access);
         Err(self.unexpected(response, request.action, expected, authorized))
     }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::credentials::{Credential, Environment, same_registry};
+use crate::RegistryName;
+use crate::credentials::{Credential, Environment};
 use crate::trust::{Authority, CertificatePlaces, ClientCertificate};
 
 /// How a [`Client`] behaves.
@@ -15,14 +16,14 @@ pub struct ClientOptions {
     pub client_certificate: Option<ClientCertificate>,
     /// Where more certificates are looked up.
     pub certificates: CertificatePlaces,
-    /// Registries (`HOST[:PORT]`) whose certificates are not checked, and which are spoken to over plain http if they
+    /// Registries whose certificates are not checked, and which are spoken to over plain http if they
     /// do not speak https. Whoever is on the way to one can read all that is sent, passwords included, and change
     /// what is received, but for what a digest names.
-    pub insecure: Vec<String>,
+    pub insecure: Vec<RegistryName>,
     /// Where credentials are looked up.
     pub environment: Environment,
-    /// Credentials by registry (`HOST[:PORT]`), which win over all that is stored for it.
-    pub credentials: BTreeMap<String, Credential>,
+    /// Credentials by registry, which win over all that is stored for it.
+    pub credentials: BTreeMap<RegistryName, Credential>,
     /// How the client introduces itself.
     pub user_agent: String,
     /// How long a registry may be silent before the connection is given up.
@@ -52,11 +53,11 @@ impl ClientOptions {
     /// What the caller has given for `registry`.
     pub(crate) fn given(&self, registry: &str) -> Option<&Credential> {
         let mut given = self.credentials.iter();
-        given.find(|(name, _)| same_registry(name, registry)).map(|(_, credential)| credential)
+        given.find(|(name, _)| name.is(registry)).map(|(_, credential)| credential)
     }
 
     /// Whether the caller accepts that `registry` may be anybody.
     pub(crate) fn is_insecure(&self, registry: &str) -> bool {
-        self.insecure.iter().any(|name| same_registry(name, registry))
+        self.insecure.iter().any(|name| name.is(registry))
     }
 }

@@ -22,15 +22,16 @@ impl Registries {
 
     /// A client for the repository of `reference`. Nothing is sent yet.
     pub fn client(&self, reference: Reference) -> Result<Client, Error> {
+        Ok(Client::at(self.host(reference.registry())?, reference))
+    }
+
+    pub(crate) fn host(&self, name: &str) -> Result<Arc<Host>, Error> {
         let mut hosts = lock(&self.hosts);
-        let host = match hosts.get(reference.registry()) {
-            Some(host) => Arc::clone(host),
-            None => {
-                let host = Arc::new(Host::new(reference.registry(), self.options.clone())?);
-                hosts.insert(reference.registry().to_owned(), Arc::clone(&host));
-                host
-            }
-        };
-        Ok(Client::at(host, reference))
+        if let Some(host) = hosts.get(name) {
+            return Ok(Arc::clone(host));
+        }
+        let host = Arc::new(Host::new(name, self.options.clone())?);
+        hosts.insert(name.to_owned(), Arc::clone(&host));
+        Ok(host)
     }
 }

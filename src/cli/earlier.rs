@@ -2,7 +2,7 @@
 
 use closure2img::earlier::{self, Earlier, Place};
 use closure2img::image::Machine;
-use registry::Registries;
+use registry::{Reference, Registries};
 
 /// Reads what `text` names. Of an image for several machines it is that for `machine`.
 pub(crate) fn read(
@@ -15,5 +15,13 @@ pub(crate) fn read(
         Place::Registry(reference) => {
             Ok(earlier::read_registry(&registries.client(reference)?, machine)?)
         }
+    }
+}
+
+/// What `text` names, if that is in a registry.
+pub(crate) fn in_registry(text: &str) -> Option<Reference> {
+    match Place::find(text) {
+        Ok(Place::Registry(reference)) => Some(reference),
+        _ => None,
     }
 }

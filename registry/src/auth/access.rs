@@ -25,6 +25,8 @@ pub(crate) enum Right {
     Mount(String),
     /// Remove manifests, tags and blobs.
     Delete,
+    /// Nothing: only to be told who one is.
+    Login,
 }
 
 impl Access {
@@ -37,6 +39,7 @@ impl Access {
             Right::Push => vec![may("pull,push")],
             Right::Mount(source) => vec![may("pull,push"), format!("repository:{source}:pull")],
             Right::Delete => vec![may("pull,delete")],
+            Right::Login => Vec::new(),
         }
     }
 
@@ -44,7 +47,7 @@ impl Access {
     pub(super) fn covers(&self, other: &Self) -> bool {
         self.repository == other.repository
             && (self.right == other.right
-                || other.right == Right::Pull
+                || (other.right == Right::Pull && self.right != Right::Login)
                 || (other.right == Right::Push && matches!(self.right, Right::Mount(_))))
     }
 }

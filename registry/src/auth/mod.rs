@@ -145,6 +145,12 @@ impl Auth {
         lock(&self.scheme).is_some()
     }
 
+    /// Whether requests with this access are made with somebody's credentials.
+    pub(crate) fn is_somebody(&self, access: &Access) -> bool {
+        let known = lock(&self.credentials);
+        self.given.is_some() || known.get(&access.repository).is_some_and(Option::is_some)
+    }
+
     /// Gets a new token before the next request with this access, whatever the age of the one that was `sent`.
     /// Another that came meanwhile stays. Basic credentials stay as well: there is nothing to renew.
     pub(crate) fn forget(&self, access: &Access, sent: &Secret) {

@@ -10,6 +10,7 @@ mod environment;
 mod file;
 mod helper;
 mod keys;
+mod store;
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -17,6 +18,8 @@ use std::{fs, io};
 use crate::Secret;
 pub use environment::Environment;
 use file::{File, Found};
+pub(crate) use keys::HUB_KEY;
+pub use store::Stored;
 
 /// How to prove who the user is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,8 +56,21 @@ pub enum CredentialsError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A file cannot be written.
+    #[error("cannot write the credentials to `{}`", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// There is no file to write to.
+    #[error(
+        "nowhere to keep credentials: neither REGISTRY_AUTH_FILE, DOCKER_CONFIG nor HOME is set"
+    )]
+    NoPlace,
     /// A helper did not do its work.
-    #[error("cannot get the credentials that `{}` refers to: {reason}", path.display())]
+    #[error("cannot use the helper that `{}` names for credentials: {reason}", path.display())]
     Helper {
         /// The file that names the helper.
         path: PathBuf,
@@ -64,7 +80,8 @@ pub enum CredentialsError {
 }
 
 impl CredentialsError {
-    pub(crate) fn hint(&self) -> Option<String> {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
         match self {
             Self::Helper { path, .. } => Some(format!(
                 "install or fix the helper, or remove it from `{}` and log in again",
@@ -74,7 +91,10 @@ impl CredentialsError {
                 "correct `{}`, or name another file in REGISTRY_AUTH_FILE",
                 path.display()
             )),
-            Self::Read { .. } => None,
+            Self::NoPlace => {
+                Some("set DOCKER_CONFIG to the folder that `config.json` shall be in".to_owned())
+            }
+            Self::Read { .. } | Self::Write { .. } => None,
         }
     }
 }
@@ -159,19 +179,24 @@ impl Environment {
 }
 
 fn read(path: &Path) -> Result<Option<File>, CredentialsError> {
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error)
-            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
-        {
-            return Ok(None);
-        }
-        Err(source) => return Err(CredentialsError::Read { path: path.to_owned(), source }),
-    };
+    let Some(bytes) = read_bytes(path)? else { return Ok(None) };
     let ancient = path.file_name().is_some_and(|name| name == ".dockercfg");
     File::parse(&bytes, ancient)
         .map(Some)
         .map_err(|reason| CredentialsError::Invalid { path: path.to_owned(), reason })
+}
+
+/// The content of a file; `None` if there is none.
+fn read_bytes(path: &Path) -> Result<Option<Vec<u8>>, CredentialsError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            Ok(None)
+        }
+        Err(source) => Err(CredentialsError::Read { path: path.to_owned(), source }),
+    }
 }
 
 #[cfg(test)]

@@ -159,9 +159,11 @@ fn credentials_that_the_caller_gives_win_for_their_registry_alone() {
         let mut options = options();
         options.environment.auth_file = Some(home.path().join("auth.json"));
         let password = Secret::new("given");
-        options.credentials =
-            [(registry.to_owned(), Credential::Basic { username: "ann".to_owned(), password })]
-                .into();
+        options.credentials = [(
+            registry.parse().unwrap(),
+            Credential::Basic { username: "ann".to_owned(), password },
+        )]
+        .into();
         let reference = format!("{}/team/app:v1", server.address()).parse().unwrap();
         Client::new(reference, options).unwrap()
     };

@@ -223,9 +223,10 @@ fn folders_with_the_registrys_name_are_found() {
 #[test]
 fn insecure_is_meant_for_the_host_that_is_named() {
     let (port, _) = start();
-    let insecure = |name: &str| ClientOptions { insecure: vec![name.to_owned()], ..options() };
+    let insecure =
+        |name: &str| ClientOptions { insecure: vec![name.parse().unwrap()], ..options() };
     assert!(!exists(port, insecure(&format!("localhost:{port}"))).unwrap());
-    for other in ["localhost", "localhost:1", "elsewhere"] {
+    for other in ["localhost", "localhost:1", "elsewhere.example"] {
         assert!(matches!(exists(port, insecure(other)), Err(Error::Certificate { .. })));
     }
     // Nor for another host that this one leads to.

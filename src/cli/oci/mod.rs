@@ -19,7 +19,7 @@ pub(crate) fn run(args: &OciArgs) -> anyhow::Result<()> {
     let destination = args.destination()?;
     let progress = args.closure.progress();
     let progress = &*progress;
-    let registries = args.registry.registries();
+    let registries = args.registries()?;
     let targets = args.targets(&registries)?;
     let (order, earlier) = args.order(&targets, &registries, progress)?;
     let run = order.run_config()?;
