@@ -54,6 +54,30 @@ pub enum Error {
         /// What it said.
         reason: String,
     },
+    /// A `registries.conf` cannot be read.
+    #[error("cannot read mirrors from `{}`", path.display())]
+    ReadMirrors {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A `registries.conf` is not what it should be.
+    #[error("cannot use the mirrors in `{}`: {reason}", path.display())]
+    InvalidMirrors {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A `registries.conf` forbids to pull an image.
+    #[error("`{reference}` may not be pulled: `registries.conf` blocks `{prefix}`")]
+    Blocked {
+        /// The image.
+        reference: String,
+        /// The entry.
+        prefix: String,
+    },
     /// The HTTP client cannot be set up, for example because of a malformed proxy variable.
     #[error("cannot set up the HTTP client")]
     Setup {
@@ -230,6 +254,13 @@ impl Error {
             Self::Certificate { host, .. } => Some(format!(
                 "if `{host}` has a certificate of your own authority, name that authority's PEM file (or set SSL_CERT_FILE)"
             )),
+            Self::InvalidMirrors { path, .. } => Some(format!(
+                "correct `{}`, or name another file in CONTAINERS_REGISTRIES_CONF",
+                path.display()
+            )),
+            Self::Blocked { .. } => Some(
+                "ask who wrote that file, or name another in CONTAINERS_REGISTRIES_CONF".to_owned(),
+            ),
             Self::NotIdentified { host, .. } => Some(format!(
                 "`{host}` asks clients for a certificate: name one of an authority that it knows, with its key, or put both into a certs.d folder"
             )),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::RegistryName;
 use crate::credentials::{Credential, Environment};
+use crate::mirrors::MirrorPlaces;
 use crate::trust::{Authority, CertificatePlaces, ClientCertificate};
 
 /// How a [`Client`] behaves.
@@ -24,6 +25,8 @@ pub struct ClientOptions {
     pub environment: Environment,
     /// Credentials by registry, which win over all that is stored for it.
     pub credentials: BTreeMap<RegistryName, Credential>,
+    /// Where mirrors are looked up, for pulls.
+    pub mirrors: MirrorPlaces,
     /// How the client introduces itself.
     pub user_agent: String,
     /// How long a registry may be silent before the connection is given up.
@@ -42,6 +45,7 @@ impl Default for ClientOptions {
             insecure: Vec::new(),
             environment: Environment::from_env(),
             credentials: BTreeMap::new(),
+            mirrors: MirrorPlaces::from_env(),
             user_agent: concat!("closure2img/", env!("CARGO_PKG_VERSION")).to_owned(),
             idle: Duration::from_secs(60),
             first_wait: Duration::from_millis(500),

@@ -4,6 +4,7 @@
 
 mod auth;
 mod manifest;
+mod mirrors;
 mod server;
 mod tls;
 mod upload;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use registry::{
     Blob, CertificatePlaces, Client, ClientOptions, Digest, Environment, Event, Manifest, Memory,
-    Progress,
+    MirrorPlaces, Progress,
 };
 use server::Server;
 
@@ -26,6 +27,7 @@ fn options() -> ClientOptions {
         authorities: Vec::new(),
         environment: Environment::default(),
         certificates: CertificatePlaces::default(),
+        mirrors: MirrorPlaces::default(),
         first_wait: Duration::ZERO,
         ..ClientOptions::default()
     }
