@@ -3,10 +3,10 @@
 mod support;
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 use support::demo::{Demo, explained};
@@ -129,6 +129,40 @@ fn logins_of_docker_podman_and_skopeo_are_found() {
         explicit.args(["--push", &registry.reference("app:2")]);
         Outcome::of(explicit.env("REGISTRY_AUTH_FILE", &auth)).success();
     }
+}
+
+/// Writes to what runs in a terminal once that has printed `question`; answers all that it has printed so far.
+fn reply(child: &mut Child, shown: &mut String, question: &str, line: &str) {
+    let out = child.stdout.as_mut().expect("standard output");
+    let mut byte = [0];
+    while !shown.contains(question) {
+        let count = out.read(&mut byte).expect("reading from a terminal");
+        assert!(count > 0, "it ended before it asked `{question}`: {shown}");
+        shown.push(char::from(byte[0]));
+    }
+    let input = child.stdin.as_mut().expect("standard input");
+    input.write_all(format!("{line}\n").as_bytes()).expect("writing to a terminal");
+}
+
+#[test]
+fn a_terminal_does_not_show_the_password() {
+    peer!("docker-registry", "htpasswd", "script");
+    let (demo, registry) = (Demo::new(), guarded());
+    let tool = demo.command();
+    let login = format!("'{}' login {}", tool.get_program().display(), registry.host());
+    let mut script = Command::new(program("script"));
+    script.args(["--quiet", "--return", "--command", &login, "/dev/null"]);
+    script.env("DOCKER_CONFIG", demo.path("docker")).env("HOME", demo.path("home"));
+    let mut child =
+        script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("starting a terminal");
+    let mut shown = String::new();
+    reply(&mut child, &mut shown, "Account at ", USER);
+    reply(&mut child, &mut shown, "Password or token: ", PASSWORD);
+    let output = child.wait_with_output().expect("waiting for a terminal");
+    let rest = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && rest.contains("logged in"), "{shown}{rest}");
+    assert!(!shown.contains("p4ssw0rd") && !rest.contains("p4ssw0rd"), "{shown}{rest}");
+    assert_eq!(read(&demo.path("docker/config.json"))["auths"][registry.host()]["auth"], BASIC);
 }
 
 #[test]

@@ -12,10 +12,25 @@ pub(crate) fn read(
 ) -> anyhow::Result<Earlier> {
     match Place::find(text)? {
         Place::Local(path) => Ok(earlier::read_local(&path, machine)?),
-        Place::Registry(reference) => {
-            Ok(earlier::read_registry(&registries.client(reference)?, machine)?)
+        Place::Registry(reference) => Ok(pull(&reference, registries, machine)?),
+    }
+}
+
+/// Reads an image from the first of its mirrors that has it, or else from where it is.
+fn pull(
+    reference: &Reference,
+    registries: &Registries,
+    machine: &Machine,
+) -> Result<Earlier, earlier::Error> {
+    let mut clients = registries.pull_clients(reference)?;
+    let last = clients.pop();
+    for mirror in &clients {
+        if let Ok(earlier) = earlier::read_registry(mirror, machine) {
+            return Ok(earlier);
         }
     }
+    let origin = last.map_or_else(|| registries.client(reference.clone()), Ok)?;
+    earlier::read_registry(&origin, machine)
 }
 
 /// What `text` names, if that is in a registry.
