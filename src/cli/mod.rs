@@ -11,12 +11,14 @@ mod display;
 mod earlier;
 mod fleet;
 mod layers;
+mod login;
 mod oci;
 mod page;
 mod plan;
 mod previous;
 mod registry_args;
 mod report;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -45,6 +47,10 @@ enum Command {
     Closure(closure::ListArgs),
     /// Show which paths and layers differ between two images or plans, and what that is to pull
     Diff(diff::DiffArgs),
+    /// Keep a name and password for a registry, where docker and podman find them as well
+    Login(login::LoginArgs),
+    /// Forget what is kept for a registry
+    Logout(login::LogoutArgs),
 }
 
 /// Does what the command line says.
@@ -54,6 +60,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Plan(args) => plan::run(&args),
         Command::Closure(args) => closure::run(&args),
         Command::Diff(args) => diff::run(&args),
+        Command::Login(args) => login::log_in(&args),
+        Command::Logout(args) => login::log_out(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
