@@ -8,7 +8,7 @@ use crate::credentials::{Credential, Environment};
 use crate::mirrors::MirrorPlaces;
 use crate::trust::{Authority, CertificatePlaces, ClientCertificate};
 
-/// How a [`Client`] behaves.
+/// How a [`Client`](crate::Client) behaves.
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
     /// Certificate authorities to trust beside the system's (which `SSL_CERT_FILE` replaces).
