@@ -14,7 +14,7 @@ use crate::auth::{Access, Auth, challenge, lock};
 use crate::wire::answer::{self, refusal};
 use crate::wire::origin::{Origin, authority, follow, is_loopback};
 use crate::wire::retry::Policy;
-use crate::wire::transport::{Payload, Request, Response, Transport};
+use crate::wire::transport::{Request, Response, Transport};
 use crate::{ClientOptions, Error, Secret};
 
 /// As many as Go's and most other HTTP clients follow.
@@ -86,7 +86,7 @@ impl Host {
     ) -> Result<Response, Error> {
         let base = self.base()?;
         let (mut response, mut authorized) = self.authorized(request, &base, access)?;
-        if response.is_redirection() && matches!(request.payload, Payload::Absent) {
+        if response.is_redirection() && request.payload.is_absent() {
             (response, authorized) = self.redirected(request, response, &base, access)?;
         }
         if expected.contains(&response.status()) {

@@ -14,7 +14,11 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+use bytes::Bytes;
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, IF_MATCH, IF_NONE_MATCH,
+    RANGE,
+};
 use reqwest::{Certificate, Client, Method, Url};
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -47,6 +51,17 @@ pub(crate) enum Payload<'a> {
     /// Bytes of this type; empty without a type for a POST that only opens something.
     Bytes(Option<&'a str>, &'a [u8]),
     Blob(&'a dyn Blob, &'a Meter<'a>),
+    /// Nothing, and of the answer only what comes from this byte on (RFC 9110, section 14.2).
+    From(u64),
+    /// Bytes of this type in the place of what has this `ETag`, or of nothing (RFC 9110, section 13.1).
+    InPlaceOf(Option<&'a str>, &'a str, &'a [u8]),
+}
+
+impl Payload<'_> {
+    /// Whether a request with it only reads, so that a redirect may be followed.
+    pub(crate) fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent | Self::From(_))
+    }
 }
 
 /// A request that can be sent any number of times.
@@ -106,17 +121,28 @@ impl Response {
 
     /// Appends the body to `bytes`, and stops soon after `limit` bytes.
     pub(crate) fn read(&mut self, limit: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
-        bytes.append(&mut self.words);
-        while bytes.len() as u64 <= limit {
+        while bytes.len() as u64 <= limit
+            && let Some(chunk) = self.chunk()?
+        {
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(())
+    }
+
+    /// The next bytes of the body, never none; `None` at its end.
+    pub(crate) fn chunk(&mut self) -> io::Result<Option<Bytes>> {
+        if !self.words.is_empty() {
+            return Ok(Some(std::mem::take(&mut self.words).into()));
+        }
+        loop {
             let chunk = async { tokio::time::timeout(self.idle, self.inner.chunk()).await };
             match self.runtime.block_on(chunk) {
-                Ok(Ok(Some(chunk))) => bytes.extend_from_slice(&chunk),
-                Ok(Ok(None)) => break,
+                Ok(Ok(Some(chunk))) if chunk.is_empty() => {}
+                Ok(Ok(chunk)) => return Ok(chunk),
                 Ok(Err(error)) => return Err(io::Error::other(error.without_url())),
                 Err(_) => return Err(io::ErrorKind::TimedOut.into()),
             }
         }
-        Ok(())
     }
 }
 
@@ -174,6 +200,14 @@ impl Transport {
         let runtime = self.runtime.handle();
         let result = match request.payload {
             Payload::Absent => self.wait(builder),
+            Payload::From(start) => self.wait(builder.header(RANGE, format!("bytes={start}-"))),
+            Payload::InPlaceOf(tag, media_type, bytes) => {
+                let builder = match tag {
+                    Some(tag) => builder.header(IF_MATCH, tag),
+                    None => builder.header(IF_NONE_MATCH, "*"),
+                };
+                self.wait(builder.header(CONTENT_TYPE, media_type).body(bytes.to_vec()))
+            }
             Payload::Bytes(media_type, bytes) => {
                 let builder = match media_type {
                     Some(media_type) => builder.header(CONTENT_TYPE, media_type),

@@ -4,7 +4,9 @@
 
 mod auth;
 mod manifest;
+mod pull;
 mod server;
+mod tags;
 mod tls;
 mod upload;
 
