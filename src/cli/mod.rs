@@ -6,10 +6,12 @@
 mod closure;
 mod closure_args;
 mod compare;
+mod copy;
 mod diff;
 mod display;
 mod earlier;
 mod fleet;
+mod index;
 mod layers;
 mod oci;
 mod page;
@@ -17,6 +19,8 @@ mod plan;
 mod previous;
 mod registry_args;
 mod report;
+mod rm;
+mod tags;
 
 use std::process::ExitCode;
 
@@ -45,6 +49,14 @@ enum Command {
     Closure(closure::ListArgs),
     /// Show which paths and layers differ between two images or plans, and what that is to pull
     Diff(diff::DiffArgs),
+    /// Copy an image, or all images of an index, between registries, archives and layouts
+    Copy(copy::CopyArgs),
+    /// Put images for several platforms under one name
+    Index(index::IndexArgs),
+    /// List the tags of a repository
+    Tags(tags::TagsArgs),
+    /// Remove tags or images from a registry
+    Rm(rm::RmArgs),
 }
 
 /// Does what the command line says.
@@ -54,6 +66,10 @@ pub(crate) fn main() -> ExitCode {
         Command::Plan(args) => plan::run(&args),
         Command::Closure(args) => closure::run(&args),
         Command::Diff(args) => diff::run(&args),
+        Command::Copy(args) => copy::run(&args),
+        Command::Index(args) => index::run(&args),
+        Command::Tags(args) => tags::run(&args),
+        Command::Rm(args) => rm::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

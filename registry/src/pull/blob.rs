@@ -28,6 +28,15 @@ enum Bound {
     AtMost(u64),
 }
 
+/// What is known of the content.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// Its size was given, and so many bytes are there and right.
+    Verified,
+    Ended,
+}
+
 /// The content of a blob, as it comes.
 ///
 /// Bytes are handed on before all of them are known to be right. **Only when the end is reached without an error are
@@ -49,8 +58,7 @@ pub struct BlobReader {
     progressed: bool,
     /// Whether it is of use to ask for a part.
     ranges: bool,
-    verified: bool,
-    ended: bool,
+    state: State,
     /// What `read` has not given to its caller yet.
     piece: Bytes,
 }
@@ -96,8 +104,7 @@ impl Client {
             skip: 0,
             progressed: false,
             ranges: true,
-            verified: false,
-            ended: false,
+            state: State::Open,
             piece: Bytes::new(),
         };
         self.host.retry.run(|| reader.connect())?;
@@ -108,7 +115,7 @@ impl Client {
 impl BlobReader {
     /// The next bytes, never none; `None` at the end, which only content that is right has.
     fn next(&mut self) -> Result<Option<Bytes>, Error> {
-        if self.ended {
+        if self.state == State::Ended {
             return Ok(None);
         }
         let host = Arc::clone(&self.host);
@@ -125,14 +132,14 @@ impl BlobReader {
         loop {
             let Some(answer) = &mut self.answer else {
                 self.connect()?;
-                if self.ended {
+                if self.state == State::Ended {
                     return Ok(None);
                 }
                 continue;
             };
             let chunk = match answer.chunk() {
                 // All is there and right: how the connection ends is of no interest.
-                Err(_) if self.verified => None,
+                Err(_) if self.state == State::Verified => None,
                 Err(source) => return Err(self.interrupted(source)),
                 Ok(chunk) => chunk,
             };
@@ -184,10 +191,10 @@ impl BlobReader {
     }
 
     fn end(&mut self) -> Result<(), Error> {
-        if !self.verified {
+        if self.state == State::Open {
             self.verify()?;
         }
-        self.ended = true;
+        self.state = State::Ended;
         self.answer = None;
         Ok(())
     }
@@ -202,7 +209,7 @@ impl BlobReader {
                 expected: self.digest,
             });
         }
-        self.verified = true;
+        self.state = State::Verified;
         Ok(())
     }
 
@@ -215,7 +222,7 @@ impl BlobReader {
                 self.answer = Some(response);
                 return Ok(());
             }
-            if self.ended {
+            if self.state == State::Ended {
                 return Ok(());
             }
             // It misunderstands ranges, so it gets no more of them.

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod auth;
+mod delete;
 mod manifest;
 mod pull;
+mod referrers;
 mod server;
 mod tags;
 mod tls;

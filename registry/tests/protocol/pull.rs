@@ -157,14 +157,14 @@ fn a_blob_of_unknown_size_ends_where_it_ends() {
 
 #[test]
 fn storage_elsewhere_sees_no_credentials_and_is_looked_up_anew() {
-    let served = Mutex::new(vec![broken_part(4, 6), broken_after(4)]);
+    let parts = Mutex::new(vec![broken_part(4, 6), broken_after(4)]);
     // The address of the first answer is of no use for the second.
     let storage = Server::intercepting(Guard::Open, move |request: &Request| {
         let fits = match request.header("range") {
             None => request.path == "/signed-1",
             Some(range) => request.path == "/signed-2" && range == "bytes=4-",
         };
-        Some(if fits { served.lock().unwrap().pop().unwrap() } else { Answer::new(403) })
+        Some(if fits { parts.lock().unwrap().pop().unwrap() } else { Answer::new(403) })
     });
     let storage = Arc::new(storage);
     let (address, count) = (storage.address().to_owned(), AtomicUsize::new(0));

@@ -85,8 +85,11 @@ fn allowed(request: &Request, guard: &Guard, repository: &str, state: &State) ->
         Guard::Open => sent.is_empty(),
         Guard::Basic(user) => sent == format!("Basic {}", BASE64.encode(user.as_bytes())),
         Guard::Token(_) => {
-            let action =
-                if matches!(request.method.as_str(), "GET" | "HEAD") { "pull" } else { "push" };
+            let action = match request.method.as_str() {
+                "GET" | "HEAD" => "pull",
+                "DELETE" => "delete",
+                _ => "push",
+            };
             let has = |repository: &str, action: &str| {
                 let scopes = sent.strip_prefix("Bearer ").and_then(|token| state.tokens.get(token));
                 scopes.is_some_and(|scopes| scopes.contains(&format!("{repository}:{action}")))
