@@ -18,7 +18,7 @@ struct Page {
 }
 
 impl Client {
-    /// All tags of the repository, in the registry's order. [`Error::Missing`] if there is no such repository.
+    /// All tags of the repository, sorted: not every registry keeps to the specification's order. [`Error::Missing`] if there is no such repository.
     pub fn tags(&self) -> Result<Vec<String>, Error> {
         let name = self.reference().name();
         let what = format!("the list of tags of `{name}`");
@@ -46,7 +46,11 @@ impl Client {
         // They end up on terminals and in scripts.
         match tags.iter().find(|tag| check_tag(tag).is_err()) {
             Some(tag) => Err(self.no_tags(&action, &format!("the tag `{}`", printable(tag, 100)))),
-            None => Ok(tags),
+            None => {
+                tags.sort_unstable();
+                tags.dedup();
+                Ok(tags)
+            }
         }
     }
 

@@ -33,8 +33,20 @@ pub struct DockerRegistry {
 impl DockerRegistry {
     /// Starts one and waits until it listens.
     pub fn start(options: Options<'_>) -> Self {
+        Self::start_with(options, |_| {})
+    }
+
+    /// Starts one that deletes nothing.
+    pub fn undeletable() -> Self {
+        Self::start_with(Options::default(), |config| {
+            config["storage"]["delete"]["enabled"] = json!(false);
+        })
+    }
+
+    fn start_with(options: Options<'_>, change: impl FnOnce(&mut serde_json::Value)) -> Self {
         let dir = super::temp_dir();
-        let config = configure(dir.path(), options);
+        let mut config = configure(dir.path(), options);
+        change(&mut config);
         let path = dir.path().join("config.yml");
         // YAML contains JSON.
         fs::write(&path, config.to_string()).expect("writing the registry's configuration");
