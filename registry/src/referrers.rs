@@ -124,7 +124,7 @@ impl Client {
         let is_ours = |other: &Value| other["digest"] == digest;
         let (mut tries, mut settled) = (0, 0);
         loop {
-            let before = self.get_tagged_manifest(tag)?;
+            let before = self.get_tagged_manifest(tag, Right::Push)?;
             let (index, etag) = before.map_or((None, None), |(index, etag)| (Some(index), etag));
             let mut listed =
                 index.as_ref().and_then(|index| entries(&index.bytes)).unwrap_or_default();

@@ -42,8 +42,7 @@ pub fn index(
         let image = Selected::below(source, manifest)?;
         if !push::is_there(&client, &digest)? {
             push::send(&image, &client, false, progress)?;
-            let root = image.root();
-            client.put_manifest(&digest, &root.media_type, &root.bytes)?;
+            push::finish(&image, &client, &digest, progress)?;
         }
         descriptor.platform = Some(platform);
         index.manifests.push(descriptor);

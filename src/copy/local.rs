@@ -229,6 +229,10 @@ impl Blob for LocalBlob {
         let reader = self.content.reader();
         Ok(Box::new(Checked { reader, hasher: Sha256::new(), expected: self.digest }))
     }
+
+    fn open_at(&self, offset: u64) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(self.content.reader_at(offset)))
+    }
 }
 
 /// Ends with an error unless it is what its name says.

@@ -1,11 +1,11 @@
 //! To a registry: blobs, then what names them, and the tag last.
 
-use registry::{Client, Error as RegistryError};
+use registry::{Blob, Client, Error as RegistryError};
 
 use super::selected::{Node, Selected};
 use super::{BODIES, Error, Source};
 use crate::parallel::in_parallel;
-use crate::progress::{Event, Progress};
+use crate::progress::Progress;
 use crate::push::Forward;
 
 /// Puts the image under the tag that `client` is for.
@@ -19,8 +19,33 @@ pub(super) fn push(
     let at_tag = has(client, &tag)? == Some(root.digest);
     send(image, client, at_tag, progress)?;
     if !at_tag {
-        client.put_manifest(&tag, &root.media_type, &root.bytes)?;
+        finish(image, client, &tag, progress)?;
     }
+    Ok(())
+}
+
+/// Puts the manifest that names all others under a tag or its digest.
+pub(super) fn finish(
+    image: &Selected<'_>,
+    client: &Client,
+    target: &str,
+    progress: &dyn Progress,
+) -> Result<(), Error> {
+    let Some(root) = image.nodes().last() else { return Ok(()) };
+    put(image.source, client, root, target, progress)
+}
+
+fn put(
+    source: &dyn Source,
+    client: &Client,
+    node: &Node,
+    target: &str,
+    progress: &dyn Progress,
+) -> Result<(), Error> {
+    // Should the registry find that it lacks one of these after all, it gets it.
+    let blobs = node.blobs.iter().map(|blob| source.blob(blob)).collect::<Result<Vec<_>, _>>()?;
+    let blobs: Vec<&dyn Blob> = blobs.iter().map(|blob| &**blob).collect();
+    registry::finish(client, &blobs, &node.manifest, &[target.to_owned()], &Forward(progress))?;
     Ok(())
 }
 
@@ -49,8 +74,7 @@ pub(super) fn send(
     let order: Vec<usize> = (0..blobs.len()).collect();
     in_parallel(&order, BODIES, |at| send_blob(image.source, client, blobs[at], progress))?;
     for node in missing.into_iter().filter(|node| node.manifest.digest != root) {
-        let manifest = &node.manifest;
-        client.put_manifest(&manifest.digest.to_string(), &manifest.media_type, &manifest.bytes)?;
+        put(image.source, client, node, &node.manifest.digest.to_string(), progress)?;
     }
     Ok(())
 }
@@ -69,8 +93,7 @@ fn send_blob(
         .map(registry::Reference::repository)
         .filter(|repository| *repository != target.repository());
     let blob = source.blob(blob)?;
-    let placed = client.ensure_blob_from(&*blob, mount_from, &Forward(progress))?;
-    progress.report(Event::Uploaded { sent: placed == registry::Placed::Uploaded });
+    client.ensure_blob_from(&*blob, mount_from, &Forward(progress))?;
     Ok(())
 }
 

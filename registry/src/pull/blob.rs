@@ -3,8 +3,8 @@
 //! A broken or silent body is asked for again from the byte after the last one (`Range`). Registries redirect to
 //! storage with addresses that expire, so each time it is the registry that is asked, not the address of before. A
 //! server that knows no ranges sends all, of which what was there already is passed over. Bytes that have been handed
-//! on are never handed on again, and each that arrives starts the count of tries anew: only a server from which
-//! nothing comes any more ends the stream.
+//! on are never handed on again. Each that arrives starts the count of tries anew, so that what ends a stream is a far
+//! side from which nothing comes any more, or ever only a little.
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
@@ -20,6 +20,10 @@ use crate::host::Host;
 use crate::wire::answer;
 use crate::wire::transport::{Payload, Request, Response};
 use crate::{Client, Descriptor, Digest, Error};
+
+/// How often a body may break that does not advance by so much meanwhile.
+const MAX_BREAKS: u32 = 50;
+const ADVANCE: u64 = 1 << 20;
 
 /// How many bytes there may be.
 #[derive(Clone, Copy)]
@@ -48,9 +52,13 @@ pub struct BlobReader {
     url: Url,
     digest: Digest,
     bound: Bound,
-    hasher: Sha256,
+    /// `None` for a part of a blob.
+    hasher: Option<Sha256>,
     /// Bytes that were handed on.
     position: u64,
+    /// How often it broke since it was at `firm`.
+    breaks: u32,
+    firm: u64,
     answer: Option<Response>,
     /// Bytes at the start of this answer that were handed on before.
     skip: u64,
@@ -66,7 +74,18 @@ pub struct BlobReader {
 impl Client {
     /// Begins to get a blob; of `size` bytes if that is known. [`Error::Missing`] if there is none.
     pub fn open_blob(&self, digest: &Digest, size: Option<u64>) -> Result<BlobReader, Error> {
-        self.open(digest, size.map_or(Bound::AtMost(u64::MAX), Bound::Exactly))
+        self.open(digest, size.map_or(Bound::AtMost(u64::MAX), Bound::Exactly), 0)
+    }
+
+    /// The same from byte `start` on. What is before it is not there to be checked along, so the digest is up to
+    /// whoever has all of it.
+    pub(super) fn open_blob_at(
+        &self,
+        digest: &Digest,
+        size: u64,
+        start: u64,
+    ) -> Result<BlobReader, Error> {
+        self.open(digest, Bound::Exactly(size), start)
     }
 
     /// Writes a blob to `out`. Unless this succeeds, what was written is worth nothing.
@@ -83,23 +102,30 @@ impl Client {
 
     /// A blob of at most `limit` bytes, such as an image's config, in memory.
     pub fn get_blob(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>, Error> {
-        let mut reader = self.open(digest, Bound::AtMost(limit))?;
+        let kept = self.host.cache.document(digest);
+        if let Some(bytes) = kept.filter(|bytes| bytes.len() as u64 <= limit) {
+            return Ok(bytes);
+        }
+        let mut reader = self.open(digest, Bound::AtMost(limit), 0)?;
         let mut bytes = Vec::new();
         while let Some(piece) = reader.next()? {
             bytes.extend_from_slice(&piece);
         }
+        self.host.cache.keep_document(digest, &bytes);
         Ok(bytes)
     }
 
-    fn open(&self, digest: &Digest, bound: Bound) -> Result<BlobReader, Error> {
+    fn open(&self, digest: &Digest, bound: Bound, start: u64) -> Result<BlobReader, Error> {
         let mut reader = BlobReader {
             host: Arc::clone(&self.host),
             access: self.access(Right::Pull),
             url: self.url(&format!("blobs/{digest}"))?,
             digest: *digest,
             bound,
-            hasher: Sha256::new(),
-            position: 0,
+            hasher: (start == 0).then(Sha256::new),
+            position: start,
+            breaks: 0,
+            firm: start,
             answer: None,
             skip: 0,
             progressed: false,
@@ -119,13 +145,22 @@ impl BlobReader {
             return Ok(None);
         }
         let host = Arc::clone(&self.host);
-        host.retry.run(|| {
-            let result = self.step();
-            if result.is_err() {
-                self.answer = None;
-            }
-            result
-        })
+        let piece = host.retry.run(|| match self.step() {
+            Ok(piece) => Ok(Ok(piece)),
+            Err(error) if self.is_hopeless() => Ok(Err(error)),
+            Err(error) => Err(error),
+        });
+        piece?
+    }
+
+    /// Takes note of a failure. A far side that gives a few bytes each time must not keep us for ever.
+    fn is_hopeless(&mut self) -> bool {
+        self.answer = None;
+        if self.position >= self.firm.saturating_add(ADVANCE) {
+            (self.firm, self.breaks) = (self.position, 0);
+        }
+        self.breaks += 1;
+        self.breaks >= MAX_BREAKS
     }
 
     fn step(&mut self) -> Result<Option<Bytes>, Error> {
@@ -181,7 +216,9 @@ impl BlobReader {
         if position > limit {
             return Err(self.too_large(limit));
         }
-        self.hasher.update(&chunk);
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(&chunk);
+        }
         self.position = position;
         self.progressed = true;
         if matches!(self.bound, Bound::Exactly(size) if size == position) {
@@ -200,8 +237,9 @@ impl BlobReader {
     }
 
     fn verify(&mut self) -> Result<(), Error> {
-        let got = Digest::from(<[u8; Digest::LENGTH]>::from(self.hasher.clone().finalize()));
-        if got != self.digest {
+        let hasher = self.hasher.clone();
+        let got = hasher.map(|it| Digest::from(<[u8; Digest::LENGTH]>::from(it.finalize())));
+        if let Some(got) = got.filter(|got| *got != self.digest) {
             return Err(Error::WrongDigest {
                 what: self.digest.to_string(),
                 host: self.host.name().to_owned(),

@@ -20,21 +20,32 @@ const NO_HEAD: [u16; 3] = [403, 405, 429];
 impl Client {
     /// The manifest with this tag or digest, or `None` if there is none.
     pub fn get_manifest(&self, target: &str) -> Result<Option<Manifest>, Error> {
-        Ok(self.get_tagged_manifest(target)?.map(|(manifest, _)| manifest))
+        self.fetch_manifest(target, Right::Pull)
+    }
+
+    /// The same with a token that may do more, for who is going to need it.
+    pub(crate) fn fetch_manifest(
+        &self,
+        target: &str,
+        right: Right,
+    ) -> Result<Option<Manifest>, Error> {
+        Ok(self.get_tagged_manifest(target, right)?.map(|(manifest, _)| manifest))
     }
 
     /// Also gives the strong `ETag`, by which the registry may let us replace this manifest and no other.
     pub(crate) fn get_tagged_manifest(
         &self,
         target: &str,
+        right: Right,
     ) -> Result<Option<(Manifest, Option<String>)>, Error> {
+        let access = self.access(right);
         let name = self.checked_name(target)?;
         let action = format!("get the manifest `{name}`");
         let accept = TYPES.join(", ");
         let url = self.url(&format!("manifests/{target}"))?;
         let request = Request { accept: Some(&accept), ..Request::bare(&action, Method::GET, url) };
         self.host.retry.run(|| {
-            let response = self.host.call(&request, &self.access(Right::Pull), &[200, 404])?;
+            let response = self.host.call(&request, &access, &[200, 404])?;
             if response.status() == 404 {
                 answer::discard(response);
                 return Ok(None);

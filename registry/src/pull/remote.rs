@@ -33,4 +33,10 @@ impl Blob for RemoteBlob {
         let reader = self.client.open_blob(&self.digest, Some(self.size));
         Ok(Box::new(reader.map_err(io::Error::other)?))
     }
+
+    /// An upload that goes on does not get again what it has sent. Whether all is right its registry checks.
+    fn open_at(&self, offset: u64) -> io::Result<Box<dyn Read + Send>> {
+        let reader = self.client.open_blob_at(&self.digest, self.size, offset);
+        Ok(Box::new(reader.map_err(io::Error::other)?))
+    }
 }

@@ -12,25 +12,28 @@ use std::fs::File;
 use std::io;
 use std::io::Read;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use reqwest::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, IF_MATCH, IF_NONE_MATCH,
-    RANGE,
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue, IF_MATCH,
+    IF_NONE_MATCH, RANGE,
 };
 use reqwest::{Certificate, Client, Method, Url};
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use super::body::{self, Failure, Meter};
+use super::body::{self, Content, Failure};
 use super::origin::authority;
-use crate::{Blob, Error, Secret};
+use super::retry::Deadline;
+use crate::{Error, Secret};
 
 /// A bundle of all public authorities has a quarter of a megabyte; what follows is not read.
 const MAX_CERTIFICATES: u64 = 16 << 20;
 const CONNECT: Duration = Duration::from_secs(30);
 /// Connections only move bytes; one thread fills any line.
 const RUNTIME_THREADS: usize = 1;
+/// Bytes a second that an answer comes with at least, on the worst of lines.
+const LEAST_SPEED: u64 = 1024;
 /// Idle connections are closed by servers and balancers after a minute or more; ours go first.
 const KEEP_IDLE: Duration = Duration::from_secs(45);
 
@@ -50,7 +53,7 @@ pub(crate) enum Payload<'a> {
     Absent,
     /// Bytes of this type; empty without a type for a POST that only opens something.
     Bytes(Option<&'a str>, &'a [u8]),
-    Blob(&'a dyn Blob, &'a Meter<'a>),
+    Content(Content<'a>),
     /// Nothing, and of the answer only what comes from this byte on (RFC 9110, section 14.2).
     From(u64),
     /// Bytes of this type in the place of what has this `ETag`, or of nothing (RFC 9110, section 13.1).
@@ -71,13 +74,20 @@ pub(crate) struct Request<'a> {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) accept: Option<&'a str>,
+    /// `Content-Range`, as the distribution specification writes it: `FIRST-LAST`, nothing else.
+    pub(crate) range: Option<(u64, u64)>,
     pub(crate) payload: Payload<'a>,
 }
 
 impl<'a> Request<'a> {
     /// A request without a body: GET, HEAD.
     pub(crate) fn bare(action: &'a str, method: Method, url: Url) -> Self {
-        Self { action, method, url, accept: None, payload: Payload::Absent }
+        Self::with(action, method, url, Payload::Absent)
+    }
+
+    /// A request that carries `payload`.
+    pub(crate) fn with(action: &'a str, method: Method, url: Url, payload: Payload<'a>) -> Self {
+        Self { action, method, url, accept: None, range: None, payload }
     }
 }
 
@@ -86,6 +96,7 @@ pub(crate) struct Transport {
     runtime: Runtime,
     /// How long the far side may be silent.
     idle: Duration,
+    deadline: Option<Deadline>,
 }
 
 /// An answer whose body has not been read yet.
@@ -95,6 +106,9 @@ pub(crate) struct Response {
     words: Vec<u8>,
     runtime: Handle,
     idle: Duration,
+    /// How long the body has been waited for, and how much of it came.
+    waited: Duration,
+    received: u64,
 }
 
 impl Response {
@@ -135,10 +149,21 @@ impl Response {
             return Ok(Some(std::mem::take(&mut self.words).into()));
         }
         loop {
+            let begun = Instant::now();
             let chunk = async { tokio::time::timeout(self.idle, self.inner.chunk()).await };
             match self.runtime.block_on(chunk) {
                 Ok(Ok(Some(chunk))) if chunk.is_empty() => {}
-                Ok(Ok(chunk)) => return Ok(chunk),
+                Ok(Ok(Some(chunk))) => {
+                    self.waited += begun.elapsed();
+                    self.received += chunk.len() as u64;
+                    // A far side that sends a byte now and then is not silent, and yet would keep us for days.
+                    let patience = self.idle + Duration::from_secs(self.received / LEAST_SPEED);
+                    if self.waited > patience {
+                        return Err(io::ErrorKind::TimedOut.into());
+                    }
+                    return Ok(Some(chunk));
+                }
+                Ok(Ok(None)) => return Ok(None),
                 Ok(Err(error)) => return Err(io::Error::other(error.without_url())),
                 Err(_) => return Err(io::ErrorKind::TimedOut.into()),
             }
@@ -152,6 +177,7 @@ impl Transport {
         authorities: &[Authority],
         user_agent: &str,
         idle: Duration,
+        deadline: Option<Deadline>,
         direct: bool,
     ) -> Result<Self, Error> {
         // Fails only if the program has chosen a provider itself, which is then the one to use.
@@ -178,7 +204,8 @@ impl Transport {
             .thread_name("registry")
             .enable_all()
             .build();
-        Ok(Self { client, runtime: runtime.map_err(|source| Error::Setup { source })?, idle })
+        let runtime = runtime.map_err(|source| Error::Setup { source })?;
+        Ok(Self { client, runtime, idle, deadline })
     }
 
     /// Sends `request`; any answer is a success.
@@ -196,6 +223,12 @@ impl Transport {
         {
             value.set_sensitive(true);
             builder = builder.header(AUTHORIZATION, value);
+        }
+        if let Some((first, last)) = request.range {
+            builder = builder.header(CONTENT_RANGE, format!("{first}-{last}"));
+        }
+        if self.deadline.is_some_and(|deadline| deadline.left().is_zero()) {
+            return Err(explain(Failure::Deadline, request, self.deadline));
         }
         let runtime = self.runtime.handle();
         let result = match request.payload {
@@ -216,22 +249,18 @@ impl Transport {
                 // Said in so many words, since an empty body does not always get a length.
                 self.wait(builder.header(CONTENT_LENGTH, bytes.len()).body(bytes.to_vec()))
             }
-            Payload::Blob(blob, meter) => {
+            Payload::Content(content) => {
                 let builder = builder.header(CONTENT_TYPE, "application/octet-stream");
-                body::send(
-                    runtime,
-                    self.idle,
-                    builder.header(CONTENT_LENGTH, blob.size()),
-                    blob,
-                    meter,
-                )
+                let builder = builder.header(CONTENT_LENGTH, content.length);
+                body::send(runtime, self.idle, self.deadline, builder, content)
             }
         };
         match result {
             Ok((inner, words)) => {
-                Ok(Response { inner, words, runtime: runtime.clone(), idle: self.idle })
+                let (runtime, idle) = (runtime.clone(), self.idle);
+                Ok(Response { inner, words, runtime, idle, waited: Duration::ZERO, received: 0 })
             }
-            Err(failure) => Err(explain(failure, request)),
+            Err(failure) => Err(explain(failure, request, self.deadline)),
         }
     }
 
@@ -239,27 +268,33 @@ impl Transport {
         &self,
         builder: reqwest::RequestBuilder,
     ) -> Result<(reqwest::Response, Vec<u8>), Failure> {
-        let answer = async { tokio::time::timeout(self.idle, builder.send()).await };
+        let left = self.deadline.map_or(Duration::MAX, |deadline| deadline.left());
+        let answer = async { tokio::time::timeout(self.idle.min(left), builder.send()).await };
         match self.runtime.block_on(answer) {
             Ok(Ok(response)) => Ok((response, Vec::new())),
             Ok(Err(error)) => Err(Failure::Http(error)),
+            Err(_) if left < self.idle => Err(Failure::Deadline),
             Err(_) => Err(Failure::Stalled(self.idle)),
         }
     }
 }
 
-fn explain(failure: Failure, request: &Request<'_>) -> Error {
+fn explain(failure: Failure, request: &Request<'_>, deadline: Option<Deadline>) -> Error {
     let host = authority(&request.url);
     let action = request.action.to_owned();
     match failure {
         Failure::Read(digest, source) => Error::ReadBlob { digest, source },
+        Failure::Deadline => {
+            let limit = deadline.map_or(Duration::ZERO, |deadline| deadline.limit());
+            Error::Deadline { limit, source: None }
+        }
         Failure::Stalled(idle) => Error::Stalled { action, host, idle },
         Failure::Http(error) => match certificate_problem(&error) {
             Some(reason) => Error::Certificate { host, reason },
             None => Error::Connection {
                 action,
                 host,
-                in_body: matches!(request.payload, Payload::Blob(..)) && !error.is_connect(),
+                in_body: matches!(request.payload, Payload::Content(_)) && !error.is_connect(),
                 source: error.without_url(),
             },
         },
