@@ -8,6 +8,9 @@ use crate::parallel::in_parallel;
 use crate::progress::Progress;
 use crate::push::Forward;
 
+/// Questions at once, which cost a line nothing.
+const QUESTIONS: usize = 16;
+
 /// Puts the image under the tag that `client` is for.
 pub(super) fn push(
     image: &Selected<'_>,
@@ -58,18 +61,17 @@ pub(super) fn send(
     progress: &dyn Progress,
 ) -> Result<(), Error> {
     let root = image.root().digest;
-    let mut missing: Vec<&Node> = Vec::new();
-    for node in image.nodes() {
-        let digest = node.manifest.digest;
-        // What a registry has a manifest of, it has all of; only of an index it may lack images.
-        let is_there = match digest == root {
-            true => complete,
-            false => has(client, &digest.to_string())? == Some(digest),
-        };
-        if !is_there {
-            missing.push(node);
+    // What a registry has a manifest of, it has all of; only of an index it may lack images.
+    let nodes = image.nodes();
+    let order: Vec<usize> = (0..nodes.len()).collect();
+    let are_there = in_parallel(&order, QUESTIONS, |at| -> Result<bool, Error> {
+        match nodes[at].manifest.digest {
+            digest if digest == root => Ok(complete),
+            digest => is_there(client, &digest.to_string()),
         }
-    }
+    })?;
+    let missing = nodes.iter().zip(are_there).filter(|(_, is_there)| !is_there);
+    let missing: Vec<&Node> = missing.map(|(node, _)| node).collect();
     let blobs = Selected::blobs(missing.iter().copied());
     let order: Vec<usize> = (0..blobs.len()).collect();
     in_parallel(&order, BODIES, |at| send_blob(image.source, client, blobs[at], progress))?;

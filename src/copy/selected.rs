@@ -7,6 +7,7 @@ use registry::{Descriptor, Manifest, Parts, Platform};
 
 use super::Error;
 use super::source::{Source, document};
+use crate::parallel::in_parallel;
 
 /// An index in an index is taken; one that goes on so is an attack.
 const MAX_DEPTH: usize = 4;
@@ -16,6 +17,8 @@ const MAX_MANIFESTS: u64 = 2000;
 const MAX_BYTES: u64 = 256 << 20;
 /// The most that is read of a configuration.
 const MAX_CONFIG: u64 = 16 << 20;
+/// Manifests that are asked for at once.
+const AT_ONCE: usize = 16;
 /// How many platforms a message lists.
 const SHOWN: usize = 20;
 
@@ -111,10 +114,16 @@ impl Walk<'_> {
                 std::iter::once(*config).chain(layers).filter(|blob| !is_foreign(blob)).collect()
             }
             Parts::Index(index) => {
-                for descriptor in index.manifests {
-                    if !self.seen.contains(&descriptor.digest) {
-                        let child = self.source.manifest(&descriptor)?;
-                        self.visit(child, depth - 1)?;
+                let mut left = index.manifests;
+                left.retain(|descriptor| !self.seen.contains(&descriptor.digest));
+                for some in left.chunks(AT_ONCE) {
+                    let order: Vec<usize> = (0..some.len()).collect();
+                    let get = |at: usize| self.source.manifest(&some[at]);
+                    for child in in_parallel(&order, AT_ONCE, get)? {
+                        // It may have come with another one meanwhile.
+                        if !self.seen.contains(&child.digest) {
+                            self.visit(child, depth - 1)?;
+                        }
                     }
                 }
                 Vec::new()
@@ -202,5 +211,129 @@ fn choose(source: &dyn Source, wanted: &Platform) -> Result<Manifest, Error> {
             Err(Error::Platform { name, wanted, there })
         }
         _ => Err(Error::Ambiguous { name, wanted, count: fitting.len() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use registry::{Blob, Digest, Index};
+    use serde_json::json;
+
+    use super::*;
+    use crate::earlier;
+
+    const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
+    const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
+    /// Manifests by their digests.
+    struct Memory {
+        manifests: BTreeMap<Digest, Manifest>,
+        root: Manifest,
+    }
+
+    impl Source for Memory {
+        fn name(&self) -> &'static str {
+            "memory"
+        }
+
+        fn root(&self) -> &Manifest {
+            &self.root
+        }
+
+        fn annotations(&self) -> BTreeMap<String, String> {
+            BTreeMap::new()
+        }
+
+        fn manifest(&self, descriptor: &Descriptor) -> Result<Manifest, Error> {
+            let (name, document) = ("memory".to_owned(), descriptor.digest.to_string());
+            let found = self.manifests.get(&descriptor.digest).cloned();
+            Ok(found.ok_or(earlier::Error::Missing { name, document })?)
+        }
+
+        fn blob(&self, descriptor: &Descriptor) -> Result<Box<dyn Blob>, Error> {
+            let document = descriptor.digest.to_string();
+            Err(earlier::Error::Missing { name: "memory".into(), document }.into())
+        }
+    }
+
+    fn image(layer: &str) -> Manifest {
+        let blob =
+            |text: &str| Descriptor::new("x/y", Digest::of(text.as_bytes()), text.len() as u64);
+        let foreign = Descriptor {
+            media_type: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip".into(),
+            ..blob("elsewhere")
+        };
+        let layers = [blob(layer), blob("common"), foreign];
+        Manifest::new(IMAGE, json!({"config": blob("{}"), "layers": layers}).to_string())
+    }
+
+    fn index(named: &[(&Manifest, Option<&str>)]) -> Manifest {
+        let manifests = named.iter().map(|(manifest, platform)| {
+            let platform = platform.map(|text| text.parse().unwrap());
+            Descriptor { platform, ..manifest.descriptor() }
+        });
+        Index { manifests: manifests.collect(), ..Index::default() }.to_manifest()
+    }
+
+    fn memory(all: &[&Manifest]) -> Memory {
+        let manifests = all.iter().map(|manifest| (manifest.digest, (*manifest).clone())).collect();
+        Memory { manifests, root: all[all.len() - 1].clone() }
+    }
+
+    #[test]
+    fn what_is_named_comes_first_and_each_once() {
+        let [one, two] = ["one", "twotwo"].map(image);
+        let inner = index(&[(&two, None)]);
+        let root = index(&[(&inner, None), (&two, None), (&one, None), (&one, None)]);
+        let source = memory(&[&one, &two, &inner, &root]);
+        let selected = Selected::of(&source, None).unwrap();
+        let order: Vec<Digest> = selected.nodes().iter().map(|node| node.manifest.digest).collect();
+        assert_eq!(order, [two.digest, inner.digest, one.digest, root.digest]);
+        assert_eq!(selected.root().digest, root.digest);
+        let sizes: Vec<u64> =
+            Selected::blobs(selected.nodes()).iter().map(|blob| blob.size).collect();
+        assert_eq!((sizes, selected.size()), (vec![6, 6, 3, 2], (4, 17)));
+    }
+
+    #[test]
+    fn a_platform_is_chosen_however_deep() {
+        let [one, two, other] = ["one", "two", "other"].map(image);
+        let inner = index(&[(&two, Some("linux/arm/v7")), (&other, Some("linux/arm/v6"))]);
+        let root =
+            index(&[(&one, Some("linux/amd64")), (&inner, None), (&one, Some("unknown/unknown"))]);
+        let source = memory(&[&one, &two, &other, &inner, &root]);
+        let chosen = |platform: &str| Selected::of(&source, Some(&platform.parse().unwrap()));
+        assert_eq!(chosen("linux/arm/v7").unwrap().root().digest, two.digest);
+        assert_eq!(chosen("linux/amd64").unwrap().root().digest, one.digest);
+        assert!(matches!(chosen("linux/arm").map(drop), Err(Error::Ambiguous { count: 2, .. })));
+        let error = chosen("linux/s390x").map(drop).unwrap_err().to_string();
+        assert!(
+            error.ends_with("only for `linux/amd64`, `linux/arm/v6`, `linux/arm/v7`"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_goes_too_deep_or_is_not_there_is_told() {
+        let one = image("one");
+        let mut nested = vec![one.clone()];
+        for _ in 0..MAX_DEPTH {
+            nested.push(index(&[(&nested[nested.len() - 1], None)]));
+        }
+        let all: Vec<&Manifest> = nested.iter().collect();
+        let deep = memory(&all);
+        assert!(matches!(Selected::of(&deep, None).map(drop), Err(Error::TooMany { .. })));
+        let platform = "linux/amd64".parse().unwrap();
+        assert!(matches!(
+            Selected::of(&deep, Some(&platform)).map(drop),
+            Err(Error::TooMany { .. })
+        ));
+        let sparse = memory(&[&index(&[(&one, None)])]);
+        let error = Selected::of(&sparse, None).map(drop).unwrap_err().to_string();
+        assert!(error.contains("is missing"), "{error}");
+        let lying = memory(&[&Manifest::new(INDEX, one.bytes.clone())]);
+        assert!(matches!(Selected::of(&lying, None).map(drop), Err(Error::Manifest { .. })));
     }
 }

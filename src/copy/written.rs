@@ -10,6 +10,9 @@ use super::source::IMAGE_NAME;
 use crate::image::archive::{blob_name, docker_manifest};
 use crate::output::OutputError;
 
+/// Media types of images' configurations.
+const CONFIGS: [&str; 2] =
+    ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
 /// Bytes that are copied at a time.
 const COPIED: usize = 256 * 1024;
 
@@ -32,6 +35,10 @@ pub(super) fn documents(image: &Selected<'_>) -> Vec<(String, Vec<u8>)> {
 /// Docker's list of images, by which `docker load` reads an archive, if it is one image.
 pub(super) fn for_docker(image: &Selected<'_>) -> Option<(String, Vec<u8>)> {
     let Ok(Parts::Image { config, layers }) = image.root().parts() else { return None };
+    // Charts and signatures are no images.
+    if !CONFIGS.contains(&config.media_type.as_str()) {
+        return None;
+    }
     let layers: Vec<String> = layers.iter().map(|layer| blob_name(&layer.digest)).collect();
     let annotations = image.source.annotations();
     let name = annotations.get(IMAGE_NAME).map(String::as_str);
