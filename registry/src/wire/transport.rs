@@ -106,6 +106,7 @@ pub(crate) struct Response {
     words: Vec<u8>,
     runtime: Handle,
     idle: Duration,
+    deadline: Option<Deadline>,
     /// How long the body has been waited for, and how much of it came.
     waited: Duration,
     received: u64,
@@ -150,7 +151,9 @@ impl Response {
         }
         loop {
             let begun = Instant::now();
-            let chunk = async { tokio::time::timeout(self.idle, self.inner.chunk()).await };
+            let left = self.deadline.map_or(Duration::MAX, |deadline| deadline.left());
+            let longest = self.idle.min(left);
+            let chunk = async { tokio::time::timeout(longest, self.inner.chunk()).await };
             match self.runtime.block_on(chunk) {
                 Ok(Ok(Some(chunk))) if chunk.is_empty() => {}
                 Ok(Ok(Some(chunk))) => {
@@ -256,10 +259,15 @@ impl Transport {
             }
         };
         match result {
-            Ok((inner, words)) => {
-                let (runtime, idle) = (runtime.clone(), self.idle);
-                Ok(Response { inner, words, runtime, idle, waited: Duration::ZERO, received: 0 })
-            }
+            Ok((inner, words)) => Ok(Response {
+                inner,
+                words,
+                runtime: runtime.clone(),
+                idle: self.idle,
+                deadline: self.deadline,
+                waited: Duration::ZERO,
+                received: 0,
+            }),
             Err(failure) => Err(explain(failure, request, self.deadline)),
         }
     }

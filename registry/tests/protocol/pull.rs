@@ -3,11 +3,15 @@
 use std::io::Read;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use registry::{Blob, Descriptor, Digest, Error, Memory, Placed, RemoteBlob, Silent};
+use registry::{
+    Blob, Client, ClientOptions, Deadline, Descriptor, Digest, Error, Memory, Placed, RemoteBlob,
+    Silent,
+};
 
 use crate::server::{Answer, Guard, Request, Server};
-use crate::{MANIFEST_TYPE, blob, client, client_with};
+use crate::{MANIFEST_TYPE, blob, client, client_with, options};
 
 const CONTENT: &str = "0123456789";
 
@@ -58,6 +62,28 @@ fn what_broke_goes_on_where_it_broke() {
     assert_eq!(pulled(&server).unwrap(), CONTENT.as_bytes());
     let from = |start: &str| Some(format!("bytes={start}-"));
     assert_eq!(ranges(&server), [None, from("4"), from("7")]);
+}
+
+#[test]
+fn what_fell_silent_goes_on_elsewhere() {
+    let server = faulty(vec![broken_after(4).silent()]);
+    let options = ClientOptions { idle: Duration::from_millis(300), ..options() };
+    let reference = format!("{}/team/app:v1", server.address()).parse().unwrap();
+    let client = Client::new(reference, options).unwrap();
+    let mut out = Vec::new();
+    client.pull_blob(&descriptor(&blob(CONTENT)), &mut out).unwrap();
+    assert_eq!(out, CONTENT.as_bytes());
+    assert_eq!(ranges(&server), [None, Some("bytes=4-".to_owned())]);
+}
+
+#[test]
+fn a_deadline_ends_a_pull() {
+    let server = faulty(vec![broken_after(4).silent(); 100]);
+    let deadline = Some(Deadline::after(Duration::from_millis(300)));
+    let reference = format!("{}/team/app:v1", server.address()).parse().unwrap();
+    let client = Client::new(reference, ClientOptions { deadline, ..options() }).unwrap();
+    let error = client.pull_blob(&descriptor(&blob(CONTENT)), &mut Vec::new()).unwrap_err();
+    assert!(matches!(error, Error::Deadline { .. }), "{error}");
 }
 
 #[test]
@@ -191,6 +217,12 @@ fn a_blob_goes_from_one_registry_to_another() {
     let remote = RemoteBlob::new(Arc::new(client(&source)), &descriptor(&blob(CONTENT)));
     assert_eq!(client(&target).ensure_blob(&remote, &Silent).unwrap(), Placed::Uploaded);
     assert_eq!(client(&target).get_blob(&remote.digest(), 10).unwrap(), CONTENT.as_bytes());
+
+    // What an upload has sent already it does not get again.
+    let mut rest = String::new();
+    remote.open_at(4).unwrap().read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, &CONTENT[4..]);
+    assert_eq!(ranges(&source).last(), Some(&Some("bytes=4-".to_owned())));
 
     let absent = Memory::new(*b"absent");
     let remote = RemoteBlob::new(Arc::new(client(&source)), &descriptor(&absent));

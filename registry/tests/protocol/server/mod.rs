@@ -45,6 +45,8 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
     /// Answer before the body is read, take no more requests, and close when the client does.
     pub(crate) early: bool,
+    /// Say nothing more, and do not close either.
+    pub(crate) silent: bool,
 }
 
 impl Answer {
@@ -65,6 +67,12 @@ impl Answer {
     /// No answer: the connection breaks before the body is read.
     pub(crate) fn broken() -> Self {
         Self::new(0).early()
+    }
+
+    /// What is there of the body, and then nothing.
+    pub(crate) fn silent(mut self) -> Self {
+        (self.early, self.silent) = (true, true);
+        self
     }
 
     pub(crate) fn early(mut self) -> Self {
@@ -229,7 +237,9 @@ fn converse(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
         }
         if early {
             // Closing at once would take back the answer, should the client still be sending.
-            stream.shutdown(Shutdown::Write)?;
+            if !answer.silent {
+                stream.shutdown(Shutdown::Write)?;
+            }
             std::io::copy(&mut reader, &mut std::io::sink())?;
             return Ok(());
         }
