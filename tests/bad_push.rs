@@ -35,7 +35,7 @@ fn a_tag_stays_when_the_push_is_refused() {
     // Another image, by somebody whom the registry does not know.
     let other = ["--env", "A=1"];
     let host = registry.host();
-    let login = format!("`docker login {host}`");
+    let login = format!("`closure2img login {host}`");
     let empty = demo.path("empty");
     fs::create_dir(&empty).expect("creating a folder");
     let wrong = demo.path("wrong");

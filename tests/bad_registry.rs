@@ -45,7 +45,7 @@ fn refusals() {
     let challenge = || vec!["WWW-Authenticate: Basic realm=\"here\"".to_owned()];
     let words = r#"{"errors":[{"code":"DENIED","message":"not \u001b[31myours"}]}"#;
     let cases: [(u16, Vec<String>, &str, &[&str]); 6] = [
-        (401, challenge(), "", &["answered 401", "were not accepted: `docker login"]),
+        (401, challenge(), "", &["answered 401", "were not accepted: `closure2img login"]),
         (401, Vec::new(), "", &["answered 401", "hint: "]),
         (403, Vec::new(), words, &["answered 403", "hint: "]),
         (404, Vec::new(), "", &["answered 404", "hint: some registries want a repository"]),

@@ -30,8 +30,14 @@ impl Client {
     }
 
     pub(crate) fn at(host: Arc<Host>, reference: Reference) -> Self {
+        let repository = reference.repository().into();
+        Self::standing_in(host, repository, reference)
+    }
+
+    /// A client for `reference` that talks to another place: `repository` at `host`.
+    pub(crate) fn standing_in(host: Arc<Host>, repository: Arc<str>, reference: Reference) -> Self {
         Self {
-            repository: reference.repository().into(),
+            repository,
             reference,
             host,
             known: Known::default(),

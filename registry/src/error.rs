@@ -12,7 +12,7 @@ use std::time::Duration;
 use reqwest::Url;
 
 use crate::credentials::CredentialsError;
-use crate::{Digest, ReferenceError};
+use crate::{Digest, ReferenceError, Secret};
 
 /// Why something did not get to or from a registry.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +37,46 @@ pub enum Error {
     InvalidCertificate {
         /// The file, or what the caller called it.
         name: String,
+    },
+    /// A client certificate cannot be used.
+    #[error("cannot use the client certificate `{}`: {reason}", path.display())]
+    ClientCertificate {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The server wants to know who we are by a certificate, and does not accept what it was shown.
+    #[error("`{host}` did not accept the client certificate: {reason}")]
+    NotIdentified {
+        /// The server.
+        host: String,
+        /// What it said.
+        reason: String,
+    },
+    /// A `registries.conf` cannot be read.
+    #[error("cannot read mirrors from `{}`", path.display())]
+    ReadMirrors {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A `registries.conf` is not what it should be.
+    #[error("cannot use the mirrors in `{}`: {reason}", path.display())]
+    InvalidMirrors {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A `registries.conf` forbids to pull an image.
+    #[error("`{reference}` may not be pulled: `registries.conf` blocks `{prefix}`")]
+    Blocked {
+        /// The image.
+        reference: String,
+        /// The entry.
+        prefix: String,
     },
     /// The HTTP client cannot be set up, for example because of a malformed proxy variable.
     #[error("cannot set up the HTTP client")]
@@ -282,11 +322,32 @@ impl Error {
                 "who runs the registry can allow it (docker-registry: `storage.delete.enabled`), or remove the image by its own means".to_owned(),
             ),
             Self::Contended { .. } => Some("try again when fewer others write".to_owned()),
+            Self::InvalidMirrors { path, .. } => Some(format!(
+                "correct `{}`, or name another file in CONTAINERS_REGISTRIES_CONF",
+                path.display()
+            )),
+            Self::Blocked { .. } => Some(
+                "ask who wrote that file, or name another in CONTAINERS_REGISTRIES_CONF".to_owned(),
+            ),
+            Self::NotIdentified { host, .. } => Some(format!(
+                "`{host}` asks clients for a certificate: name one of an authority that it knows, with its key, or put both into a certs.d folder"
+            )),
             Self::Connection { host, source, .. } if source.is_connect() => Some(format!(
                 "check that `{host}` is the right name and port, and that it is running"
             )),
             _ => None,
         }
+    }
+
+    /// The same without `secret`, should the far side have repeated it: a header's value, a password or a token.
+    pub(crate) fn conceal(mut self, secret: &Secret) -> Self {
+        if let Self::Refused { words, details, .. } = &mut self {
+            for part in secret.parts() {
+                *words = words.replace(&part, "[secret]");
+                details.codes.retain(|code| !code.contains(&part));
+            }
+        }
+        self
     }
 
     /// A refusal with this status and nothing else.

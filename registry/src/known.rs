@@ -184,7 +184,11 @@ impl Client {
         let mut url = self.url("tags/list").ok()?;
         url.query_pairs_mut().append_pair("n", "1000");
         let request = Request::bare(action, Verb::GET, url);
-        let response = self.host.call(&request, &self.access(Right::Push), &[200, 404]).ok()?;
+        let response = self
+            .host
+            .retry
+            .run(|| self.host.call(&request, &self.access(Right::Push), &[200, 404]))
+            .ok()?;
         if response.status() == 404 {
             lock(&self.known.0).new = true;
             answer::discard(response);

@@ -5,10 +5,11 @@ use std::io::Write;
 use clap::Args;
 use closure2img::copy::{self, Destination, Selected};
 use closure2img::progress::{Event, counted, human};
-use registry::Platform;
+use registry::{Platform, Reference};
 use serde_json::json;
 
 use super::display::ProgressStyle;
+use super::earlier::in_registry;
 use super::registry_args::RegistryArgs;
 
 #[derive(Args, Debug)]
@@ -43,7 +44,13 @@ pub(crate) fn run(args: &CopyArgs) -> anyhow::Result<()> {
         args.destinations.iter().map(|text| Destination::find(text)).collect::<Result<_, _>>()?;
     let progress = args.progress.start();
     let progress = &*progress;
-    let registries = args.registry.registries();
+    let written: Vec<&Reference> = destinations.iter().filter_map(Destination::reference).collect();
+    let read = in_registry(&args.source);
+    // The password is for where the image goes or, if that is no registry, for where it comes from.
+    let registries = match written.is_empty() {
+        true => args.registry.registries(&read)?,
+        false => args.registry.registries(written)?,
+    };
     let source = copy::open(&args.source, &registries)?;
     let image = Selected::of(&*source, args.platform.as_ref())?;
     let (mut pushed, mut written) = (Vec::new(), Vec::new());

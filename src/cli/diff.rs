@@ -11,7 +11,7 @@ use layering::{StoreDir, StorePath};
 use serde_json::{Value, json};
 
 use super::display::table;
-use super::earlier::read;
+use super::earlier::{in_registry, read};
 use super::registry_args::RegistryArgs;
 
 #[derive(Args, Debug)]
@@ -38,7 +38,8 @@ pub(crate) struct DiffArgs {
 
 pub(crate) fn run(args: &DiffArgs) -> anyhow::Result<()> {
     let machine = args.arch.clone().unwrap_or_else(Machine::host);
-    let registries = args.registry.registries();
+    let named = [&args.old, &args.new].map(|text| in_registry(text));
+    let registries = args.registry.registries(named.iter().flatten())?;
     let old = read(&args.old, &registries, &machine)?;
     let new = read(&args.new, &registries, &machine)?;
     let found = diff(&old, &new)?;

@@ -38,7 +38,7 @@ pub(crate) fn run(args: &IndexArgs) -> anyhow::Result<()> {
         return Err(Error::Pinned { reference: args.target.clone() }.into());
     }
     let progress = args.progress.start();
-    let registries = args.registry.registries();
+    let registries = args.registry.registries([&args.target])?;
     let sources = args.sources.iter().map(|text| copy::open(text, &registries));
     let sources = sources.collect::<Result<Vec<_>, _>>()?;
     let digest = copy::index(&sources, &args.target, &registries, &*progress)?;

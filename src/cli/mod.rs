@@ -13,6 +13,7 @@ mod earlier;
 mod fleet;
 mod index;
 mod layers;
+mod login;
 mod oci;
 mod page;
 mod plan;
@@ -21,6 +22,7 @@ mod registry_args;
 mod report;
 mod rm;
 mod tags;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -57,6 +59,10 @@ enum Command {
     Tags(tags::TagsArgs),
     /// Remove tags or images from a registry
     Rm(rm::RmArgs),
+    /// Keep a name and password for a registry, where docker and podman find them as well
+    Login(login::LoginArgs),
+    /// Forget what is kept for a registry
+    Logout(login::LogoutArgs),
 }
 
 /// Does what the command line says.
@@ -70,6 +76,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Index(args) => index::run(&args),
         Command::Tags(args) => tags::run(&args),
         Command::Rm(args) => rm::run(&args),
+        Command::Login(args) => login::log_in(&args),
+        Command::Logout(args) => login::log_out(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::closure_args::ClosureArgs;
 use super::display::{table, total};
+use super::earlier::in_registry;
 use super::fleet::FleetArgs;
 use super::layers::{LayerArgs, StrategyArg, Wanted};
 use super::registry_args::RegistryArgs;
@@ -55,7 +56,7 @@ pub(crate) fn run(args: &PlanArgs) -> anyhow::Result<()> {
         None => None,
         Some(text) => previous::named(
             text,
-            &args.registry.registries(),
+            &args.registry.registries(&in_registry(text))?,
             &Machine::host(),
             closure.store_dir(),
             &Quiet,

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::login::NotAccepted;
 use super::previous::Changed;
 use closure2img::{closure, copy, diff, earlier, fleet, image, output};
 
@@ -141,6 +142,10 @@ fn hints(cause: &(dyn std::error::Error + 'static)) -> Vec<String> {
         vec!["check that it is the right file".into()]
     } else if let Some(error) = cause.downcast_ref::<Usage>() {
         vec![error.hint.clone()]
+    } else if cause.is::<NotAccepted>() {
+        vec![NotAccepted::hint().into()]
+    } else if let Some(error) = cause.downcast_ref::<registry::CredentialsError>() {
+        error.hint().into_iter().collect()
     } else if cause.is::<Changed>() {
         vec![Changed::hint().into()]
     } else if cause.is::<Nothing>() {
@@ -165,7 +170,22 @@ fn hint_of_registry(error: &registry::Error) -> String {
         (Error::Certificate { host, .. }, _) => format!(
             "if `{host}` has a certificate of your own authority, give its PEM file with `--ca FILE` or SSL_CERT_FILE"
         ),
+        (Error::Refused { host, status: 401, authorized: false, .. }, _) => format!(
+            "no credentials for `{host}` were found: `closure2img login {host}` stores them"
+        ),
+        (Error::Refused { host, status: 401, .. }, _) => format!(
+            "the credentials for `{host}` were not accepted: `closure2img login {host}` renews them"
+        ),
+        (Error::Refused { host, status: 403, authorized: false, .. }, _) => {
+            format!("anonymous access is not enough: log in with `closure2img login {host}`")
+        }
+        (Error::NotIdentified { host, .. }, _) => format!(
+            "`{host}` asks for a certificate: give one of an authority that it knows with `--cert FILE --key FILE`"
+        ),
         (_, Some(hint)) => hint,
+        (Error::ClientCertificate { .. }, _) => {
+            "give `--cert` a certificate and `--key` its private key, both PEM, or correct the certs.d folder".into()
+        }
         (Error::ReadCertificate { .. } | Error::InvalidCertificate { .. }, _) => {
             "give `--ca` a readable file with `-----BEGIN CERTIFICATE-----` in it".into()
         }

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &RmArgs) -> anyhow::Result<()> {
     let references: Vec<Reference> =
         args.references.iter().map(|text| named(text)).collect::<anyhow::Result<_>>()?;
     let progress = args.progress.start();
-    let registries = args.registry.registries();
+    let registries = args.registry.registries(&references)?;
     for reference in &references {
         let client = registries.client(reference.clone())?;
         match reference.digest() {

@@ -29,7 +29,7 @@ pub(crate) fn run(args: &TagsArgs) -> anyhow::Result<()> {
         let text = format!("`{}` names an image, and tags are a repository's", args.repository);
         return Err(Usage::new(text, format!("name `{}`", reference.name())).into());
     }
-    let tags = args.registry.registries().client(reference.clone())?.tags()?;
+    let tags = args.registry.registries([&reference])?.client(reference.clone())?.tags()?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     if args.json {
         writeln!(out, "{}", json!({"repository": reference.name(), "tags": tags}))?;

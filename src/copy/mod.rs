@@ -49,6 +49,14 @@ pub enum Destination {
 }
 
 impl Destination {
+    /// The tag, if it is one.
+    pub fn reference(&self) -> Option<&Reference> {
+        match self {
+            Self::Registry(reference) => Some(reference),
+            Self::Archive(_) | Self::Layout(_) => None,
+        }
+    }
+
     /// A file or directory if it can only be meant for one, else a tag: what is there already, what
     /// begins with `.`, `/` or `~`, and what ends as archives do. What ends in `.tar`, and whatever
     /// is no directory, is an archive; the rest are layouts.

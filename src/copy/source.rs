@@ -48,9 +48,9 @@ pub fn open(text: &str, registries: &Registries) -> Result<Box<dyn Source>, Erro
     })
 }
 
-/// Who is asked for an image, one after another until one has it.
+/// Who is asked for an image, one after another until one has it: its mirrors, then where it is.
 fn clients(registries: &Registries, reference: &Reference) -> Result<Vec<Client>, Error> {
-    Ok(vec![registries.client(reference.clone())?])
+    Ok(registries.pull_clients(reference)?)
 }
 
 /// A small blob, such as an image's config, in memory.

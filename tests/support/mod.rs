@@ -38,6 +38,7 @@ pub mod podman;
 pub mod registry;
 pub mod scan_store;
 pub mod server;
+pub mod token_server;
 pub mod tool;
 pub mod tree;
 

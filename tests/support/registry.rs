@@ -33,20 +33,24 @@ pub struct DockerRegistry {
 impl DockerRegistry {
     /// Starts one and waits until it listens.
     pub fn start(options: Options<'_>) -> Self {
-        Self::start_with(options, |_| {})
+        Self::start_with(options, |_, _| ())
     }
 
     /// Starts one that deletes nothing.
     pub fn undeletable() -> Self {
-        Self::start_with(Options::default(), |config| {
+        Self::start_with(Options::default(), |config, _| {
             config["storage"]["delete"]["enabled"] = json!(false);
         })
     }
 
-    fn start_with(options: Options<'_>, change: impl FnOnce(&mut serde_json::Value)) -> Self {
+    /// As [`Self::start`], with a configuration that is changed before it starts, and files in its folder.
+    pub fn start_with(
+        options: Options<'_>,
+        change: impl FnOnce(&mut serde_json::Value, &Path),
+    ) -> Self {
         let dir = super::temp_dir();
         let mut config = configure(dir.path(), options);
-        change(&mut config);
+        change(&mut config, dir.path());
         let path = dir.path().join("config.yml");
         // YAML contains JSON.
         fs::write(&path, config.to_string()).expect("writing the registry's configuration");
@@ -78,6 +82,21 @@ impl DockerRegistry {
     /// The certificate of its authority, if it has TLS.
     pub fn ca(&self) -> Option<PathBuf> {
         self.tls.then(|| self.cert_dir().join("ca.crt"))
+    }
+
+    /// Starts one with TLS that only lets in who has a certificate of its authority.
+    pub fn mutual() -> Self {
+        let tls = Options { htpasswd: None, tls: true };
+        Self::start_with(tls, |config, dir| {
+            config["http"]["tls"]["clientcas"] = json!([dir.join("certs/ca.crt")]);
+        })
+    }
+
+    /// A client's certificate of its authority, and the key. Needs TLS.
+    pub fn client_certificate(&self) -> (PathBuf, PathBuf) {
+        let secret = self.dir.path().join("secret");
+        openssl(&secret, "client", &["-subj", "/CN=ann", "-CA", "ca.pem", "-CAkey", "ca.key"]);
+        (secret.join("client.pem"), secret.join("client.key"))
     }
 
     /// A folder as skopeo's `--cert-dir` wants it.
@@ -152,30 +171,23 @@ fn make_certificates(dir: &Path) -> PathBuf {
     let sections = "[req]\ndistinguished_name=dn\nprompt=no\n[dn]\nCN=closure2img tests\n\
         [ca]\nbasicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n\
         [leaf]\nbasicConstraints=critical,CA:FALSE\nextendedKeyUsage=serverAuth\n\
-        subjectAltName=DNS:localhost,IP:127.0.0.1\n";
+        subjectAltName=DNS:localhost,DNS:registry.test,IP:127.0.0.1\n\
+        [client]\nbasicConstraints=critical,CA:FALSE\nextendedKeyUsage=clientAuth\n";
     fs::write(secret.join("openssl.cnf"), sections).expect("writing openssl's configuration");
-    let make = |what: &str, rest: &[&str]| {
-        let mut openssl = Command::new(program("openssl"));
-        openssl.current_dir(&secret).args([
-            "req",
-            "-x509",
-            "-config",
-            "openssl.cnf",
-            "-extensions",
-            what,
-            "-nodes",
-        ]);
-        openssl.args(["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-days", "30"]);
-        openssl
-            .args(["-keyout", &format!("{what}.key"), "-out", &format!("{what}.pem")])
-            .args(rest);
-        Outcome::of(&mut openssl).success();
-    };
-    make("ca", &[]);
-    make("leaf", &["-subj", "/CN=localhost", "-CA", "ca.pem", "-CAkey", "ca.key"]);
+    openssl(&secret, "ca", &[]);
+    openssl(&secret, "leaf", &["-subj", "/CN=localhost", "-CA", "ca.pem", "-CAkey", "ca.key"]);
     fs::copy(secret.join("ca.pem"), public.join("ca.crt"))
         .expect("copying the authority's certificate");
     secret
+}
+
+/// Makes `WHAT.pem` and `WHAT.key` with the extensions of that name.
+fn openssl(dir: &Path, what: &str, rest: &[&str]) {
+    let mut openssl = Command::new(program("openssl"));
+    openssl.current_dir(dir).args(["req", "-x509", "-config", "openssl.cnf", "-extensions", what]);
+    openssl.args(["-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-days", "30"]);
+    openssl.args(["-keyout", &format!("{what}.key"), "-out", &format!("{what}.pem")]).args(rest);
+    Outcome::of(&mut openssl).success();
 }
 
 fn listening_port(log: &str) -> Option<u16> {

@@ -10,7 +10,12 @@ use super::outcome::Outcome;
 pub fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_closure2img"));
     for name in [
+        "CONTAINERS_REGISTRIES_CONF",
+        "DOCKER_AUTH_CONFIG",
         "DOCKER_CONFIG",
+        "FLY_API_TOKEN",
+        "GITHUB_ACTOR",
+        "GITHUB_TOKEN",
         "NIX_SSL_CERT_FILE",
         "REGISTRY_AUTH_FILE",
         "SOURCE_DATE_EPOCH",

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Cache;
+use crate::auth::Scheme;
 use crate::upload::Method;
 
 const KIND: &str = "registries";
@@ -14,6 +15,8 @@ const LIMIT: u64 = 64 << 10;
 pub(crate) struct Habits {
     /// Whether it speaks https.
     pub(crate) https: Option<bool>,
+    /// How it asks who the user is.
+    pub(crate) scheme: Option<Scheme>,
     /// How it takes blobs, where the usual way was refused.
     pub(crate) method: Option<Method>,
     /// Whether it takes a blob with the POST that opens an upload.

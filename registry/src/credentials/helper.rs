@@ -1,7 +1,7 @@
-//! Programs that keep credentials: `docker-credential-X get`.
+//! Programs that keep credentials: `docker-credential-X get`, `store` and `erase`.
 //!
-//! The protocol is that of <https://github.com/docker/docker-credential-helpers>: the registry on standard input, a
-//! JSON object on standard output, and exit code 1 with a fixed sentence when there is nothing. A helper may ask a
+//! The protocol is that of <https://github.com/docker/docker-credential-helpers>: the registry (to
+//! store, a JSON object) on standard input, a JSON object on standard output, and exit code 1 with a fixed sentence when there is nothing. A helper may ask a
 //! key ring that asks the user, so it is given time, but not for ever.
 
 use std::io::{ErrorKind, Read, Write};
@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
+use serde_json::json;
 
 use super::Credential;
 use crate::Secret;
@@ -42,22 +43,38 @@ pub(crate) fn get(
     registry: &str,
     path: Option<&Path>,
 ) -> Result<Option<Credential>, String> {
-    // The name comes from a file that other tools write; it must stay a name.
+    let program = program(name)?;
+    match run(&program, "get", registry.as_bytes(), path)? {
+        Some(output) => read(&output).map_err(|reason| format!("`{program}` {reason}")),
+        None => Ok(None),
+    }
+}
+
+/// Gives the helper a credential to keep.
+pub(super) fn store(
+    name: &str,
+    registry: &str,
+    username: &str,
+    password: &Secret,
+    path: Option<&Path>,
+) -> Result<(), String> {
+    let kept = json!({ "ServerURL": registry, "Username": username, "Secret": password.expose() });
+    run(&program(name)?, "store", kept.to_string().as_bytes(), path).map(drop)
+}
+
+/// Makes the helper forget a credential; false if it knew none.
+pub(super) fn erase(name: &str, registry: &str, path: Option<&Path>) -> Result<bool, String> {
+    run(&program(name)?, "erase", registry.as_bytes(), path).map(|output| output.is_some())
+}
+
+/// The name comes from a file that other tools write; it must stay a name.
+fn program(name: &str) -> Result<String, String> {
     if name.is_empty()
         || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
     {
         return Err(format!("`{}` is not the name of a helper", printable(name, 100)));
     }
-    let program = format!("docker-credential-{name}");
-    let (success, output) = run(&program, registry, path)?;
-    if success {
-        return read(&output).map_err(|reason| format!("`{program}` {reason}"));
-    }
-    let words = String::from_utf8_lossy(&output);
-    if NOT_FOUND.iter().any(|sentence| words.trim().starts_with(sentence)) {
-        return Ok(None);
-    }
-    Err(format!("`{program} get` failed: {}", printable(words.trim(), 200)))
+    Ok(format!("docker-credential-{name}"))
 }
 
 fn read(output: &[u8]) -> Result<Option<Credential>, String> {
@@ -72,10 +89,34 @@ fn read(output: &[u8]) -> Result<Option<Credential>, String> {
     })
 }
 
-fn run(program: &str, registry: &str, path: Option<&Path>) -> Result<(bool, Vec<u8>), String> {
+/// What the program printed; `None` if it says that it knows nothing about the registry.
+fn run(
+    program: &str,
+    verb: &str,
+    input: &[u8],
+    path: Option<&Path>,
+) -> Result<Option<Vec<u8>>, String> {
+    let (success, output) = output(program, verb, input, path)?;
+    if success {
+        return Ok(Some(output));
+    }
+    let words = String::from_utf8_lossy(&output);
+    if NOT_FOUND.iter().any(|sentence| words.trim().starts_with(sentence)) {
+        return Ok(None);
+    }
+    Err(format!("`{program} {verb}` failed: {}", printable(words.trim(), 200)))
+}
+
+/// Whether the program succeeded, and what it printed.
+fn output(
+    program: &str,
+    verb: &str,
+    input: &[u8],
+    path: Option<&Path>,
+) -> Result<(bool, Vec<u8>), String> {
     let executable = path.map_or_else(|| program.into(), |folder| folder.join(program));
     let mut child = Command::new(executable)
-        .arg("get")
+        .arg(verb)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -87,7 +128,7 @@ fn run(program: &str, registry: &str, path: Option<&Path>) -> Result<(bool, Vec<
     let deadline = Instant::now() + TIME_LIMIT;
     if let Some(mut stdin) = child.stdin.take() {
         // A helper that does not read its input has closed the pipe; its exit code tells more than this error.
-        let _ = stdin.write_all(registry.as_bytes());
+        let _ = stdin.write_all(input);
     }
     // The output is read beside the wait, so that neither a full pipe nor a grandchild that keeps it open blocks us.
     let (sender, receiver) = mpsc::channel();
@@ -104,7 +145,10 @@ fn run(program: &str, registry: &str, path: Option<&Path>) -> Result<(bool, Vec<
     match (success, output) {
         (Some(success), Ok(Ok(output))) => Ok((success, output)),
         (Some(_), Ok(Err(error))) => Err(format!("`{program}` cannot be read: {error}")),
-        _ => Err(format!("`{program} get` did not finish within {} seconds", TIME_LIMIT.as_secs())),
+        _ => Err(format!(
+            "`{program} {verb}` did not finish within {} seconds",
+            TIME_LIMIT.as_secs()
+        )),
     }
 }
 
@@ -125,21 +169,32 @@ fn wait(child: &mut Child, deadline: Instant) -> Option<bool> {
 }
 
 #[cfg(all(test, unix))]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
-    use std::sync::{Mutex, PoisonError};
+    use std::sync::{Mutex, MutexGuard, PoisonError};
 
     /// A script cannot be run while another thread's new process still holds it open for writing, so the tests that
     /// write and run scripts take turns.
     static TURN: Mutex<()> = Mutex::new(());
 
-    fn helper(script: &str) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("docker-credential-test");
+    /// Writes `docker-credential-test`; it may be run as long as the guard is held.
+    pub(in super::super) fn install(folder: &Path, script: &str) -> MutexGuard<'static, ()> {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        write(folder, script);
+        turn
+    }
+
+    fn write(folder: &Path, script: &str) {
+        let file = folder.join("docker-credential-test");
         fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn helper(script: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), script);
         folder
     }
 

@@ -1,21 +1,25 @@
 //! Who the user is to a registry, as `docker login`, `podman login` and credential helpers left it.
 //!
-//! Files are searched in podman's order until one knows the registry:
-//! `REGISTRY_AUTH_FILE` (which is then the only one), `$XDG_RUNTIME_DIR/containers/auth.json`,
+//! The JSON in `DOCKER_AUTH_CONFIG` comes first, as with docker. Then files are searched in podman's order until one
+//! knows the registry: `REGISTRY_AUTH_FILE` (which is then the only one), `$XDG_RUNTIME_DIR/containers/auth.json`,
 //! `$XDG_CONFIG_HOME/containers/auth.json`, `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`, `~/.dockercfg`.
-//! The process environment is read in one place ([`Environment::from_env`]), so that everything else can be tried
-//! with any other.
+//! Last come `FLY_API_TOKEN` for registry.fly.io and `GITHUB_TOKEN` for ghcr.io. A helper that fails is passed over
+//! unless nothing after it knows the registry.
 
+mod environment;
 mod file;
 mod helper;
 mod keys;
+mod store;
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::{env, fs, io};
+use std::{fs, io};
 
 use crate::Secret;
+pub use environment::Environment;
 use file::{File, Found};
+pub(crate) use keys::HUB_KEY;
+pub use store::Stored;
 
 /// How to prove who the user is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,24 +35,6 @@ pub enum Credential {
     IdentityToken(Secret),
     /// An access token, used as it is.
     RegistryToken(Secret),
-}
-
-/// Where credentials may be.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Environment {
-    /// `REGISTRY_AUTH_FILE`: the only file to look at.
-    pub auth_file: Option<PathBuf>,
-    /// Where `podman login` and `skopeo login` write: `containers/auth.json` in `XDG_RUNTIME_DIR`, or without that
-    /// variable, as in most CI, `/run/containers/<user id>/auth.json`.
-    pub podman_auth: Option<PathBuf>,
-    /// `XDG_CONFIG_HOME`; without it, `.config` in the home directory.
-    pub config_home: Option<PathBuf>,
-    /// `DOCKER_CONFIG`: the folder of `config.json`; without it, `.docker` in the home directory.
-    pub docker_config: Option<PathBuf>,
-    /// `HOME`.
-    pub home: Option<PathBuf>,
-    /// The folder of the helpers, if it is not to be searched in `PATH`.
-    pub helper_dir: Option<PathBuf>,
 }
 
 /// Credentials that are there but cannot be had.
@@ -70,8 +56,21 @@ pub enum CredentialsError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A file cannot be written.
+    #[error("cannot write the credentials to `{}`", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// There is no file to write to.
+    #[error(
+        "nowhere to keep credentials: neither REGISTRY_AUTH_FILE, DOCKER_CONFIG nor HOME is set"
+    )]
+    NoPlace,
     /// A helper did not do its work.
-    #[error("cannot get the credentials that `{}` refers to: {reason}", path.display())]
+    #[error("cannot use the helper that `{}` names for credentials: {reason}", path.display())]
     Helper {
         /// The file that names the helper.
         path: PathBuf,
@@ -81,7 +80,8 @@ pub enum CredentialsError {
 }
 
 impl CredentialsError {
-    pub(crate) fn hint(&self) -> Option<String> {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
         match self {
             Self::Helper { path, .. } => Some(format!(
                 "install or fix the helper, or remove it from `{}` and log in again",
@@ -91,112 +91,112 @@ impl CredentialsError {
                 "correct `{}`, or name another file in REGISTRY_AUTH_FILE",
                 path.display()
             )),
-            Self::Read { .. } => None,
+            Self::NoPlace => {
+                Some("set DOCKER_CONFIG to the folder that `config.json` shall be in".to_owned())
+            }
+            Self::Read { .. } | Self::Write { .. } => None,
         }
     }
 }
 
-impl Environment {
-    /// The environment of this process.
-    pub fn from_env() -> Self {
-        let path = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        Self {
-            auth_file: path("REGISTRY_AUTH_FILE"),
-            podman_auth: path("XDG_RUNTIME_DIR")
-                .map(|folder| folder.join("containers/auth.json"))
-                .or_else(podman_default),
-            config_home: path("XDG_CONFIG_HOME"),
-            docker_config: path("DOCKER_CONFIG"),
-            home: path("HOME"),
-            helper_dir: None,
-        }
-    }
+/// Whether two names, as users and files write them, are of one registry.
+pub(crate) fn same_registry(one: &str, other: &str) -> bool {
+    keys::normalised(one) == keys::normalised(other)
+}
 
+/// The names that a folder for `registry` may have.
+pub(crate) fn names_of(registry: &str) -> Vec<&str> {
+    match keys::normalised(registry).as_str() {
+        "docker.io" => vec!["docker.io", "registry-1.docker.io"],
+        _ => vec![registry],
+    }
+}
+
+impl Environment {
     /// The credential for `repository` in `registry`, or `None` if nobody has logged in.
     pub fn credential(
         &self,
         registry: &str,
         repository: &str,
     ) -> Result<Option<Credential>, CredentialsError> {
-        for path in self.files() {
-            let Some(file) = read(&path)? else { continue };
+        let mut failure = None;
+        for (path, file) in self.stores() {
+            let Some(file) = file? else { continue };
             let found = file
                 .find(registry, repository)
                 .map_err(|reason| CredentialsError::Invalid { path: path.clone(), reason })?;
-            if let Some(credential) = self.first(found, registry, &path)? {
-                return Ok(Some(credential));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The first that yields something. A helper's failure matters only if nothing after it does.
-    fn first(
-        &self,
-        found: Vec<Found>,
-        registry: &str,
-        path: &Path,
-    ) -> Result<Option<Credential>, CredentialsError> {
-        let mut failure = None;
-        for place in found {
-            match place {
-                Found::Credential(credential) => return Ok(Some(credential)),
-                Found::Helper(name) => {
-                    match helper::get(&name, keys::for_helper(registry), self.helper_dir.as_deref())
-                    {
-                        Ok(Some(credential)) => return Ok(Some(credential)),
-                        Ok(None) => {}
-                        Err(reason) => {
-                            failure =
-                                Some(CredentialsError::Helper { path: path.to_owned(), reason });
-                        }
+            for place in found {
+                let name = match place {
+                    Found::Credential(credential) => return Ok(Some(credential)),
+                    Found::Helper(name) => name,
+                };
+                let key = keys::for_helper(registry);
+                match helper::get(&name, key, self.helper_dir.as_deref()) {
+                    Ok(Some(credential)) => return Ok(Some(credential)),
+                    Ok(None) => {}
+                    Err(reason) => {
+                        failure
+                            .get_or_insert(CredentialsError::Helper { path: path.clone(), reason });
                     }
                 }
             }
         }
-        failure.map_or(Ok(None), Err)
-    }
-
-    fn files(&self) -> Vec<PathBuf> {
-        if let Some(file) = &self.auth_file {
-            return vec![file.clone()];
+        // A helper's failure matters only if nobody else knows the registry.
+        match (self.of_service(registry), failure) {
+            (None, Some(failure)) => Err(failure),
+            (credential, _) => Ok(credential),
         }
-        let below_home = |name: &str| self.home.as_ref().map(|home| home.join(name));
-        let config_home = self.config_home.clone().or_else(|| below_home(".config"));
-        let docker = self.docker_config.clone().or_else(|| below_home(".docker"));
-        [
-            self.podman_auth.clone(),
-            config_home.map(|folder| folder.join("containers/auth.json")),
-            docker.map(|folder| folder.join("config.json")),
-            below_home(".dockercfg"),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
     }
-}
 
-/// As containers/image has it: `/run/containers/<user id>/auth.json`.
-fn podman_default() -> Option<PathBuf> {
-    // The process owns its entry in /proc, which spares a system call that std does not have.
-    let user = fs::metadata("/proc/self").ok()?.uid();
-    Some(PathBuf::from(format!("/run/containers/{user}/auth.json")))
+    /// `DOCKER_AUTH_CONFIG`, then the files, each with its name.
+    fn stores(
+        &self,
+    ) -> impl Iterator<Item = (PathBuf, Result<Option<File>, CredentialsError>)> + '_ {
+        let given = self.docker_auth_config.iter().map(|json| {
+            let path = PathBuf::from("DOCKER_AUTH_CONFIG");
+            let invalid = |reason| CredentialsError::Invalid { path: path.clone(), reason };
+            let file = File::parse(json.expose().as_bytes(), false).map(Some).map_err(invalid);
+            (path, file)
+        });
+        given.chain(self.files().into_iter().map(|path| {
+            let file = read(&path);
+            (path, file)
+        }))
+    }
+
+    /// What the jobs of two services find in their environment, for the registries of these.
+    fn of_service(&self, registry: &str) -> Option<Credential> {
+        let (username, token) = match keys::normalised(registry).as_str() {
+            "registry.fly.io" => ("x", self.fly_api_token.as_ref()?),
+            // Any name will do.
+            "ghcr.io" => {
+                (self.github_actor.as_deref().unwrap_or("token"), self.github_token.as_ref()?)
+            }
+            _ => return None,
+        };
+        Some(Credential::Basic { username: username.to_owned(), password: token.clone() })
+    }
 }
 
 fn read(path: &Path) -> Result<Option<File>, CredentialsError> {
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error)
-            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
-        {
-            return Ok(None);
-        }
-        Err(source) => return Err(CredentialsError::Read { path: path.to_owned(), source }),
-    };
+    let Some(bytes) = read_bytes(path)? else { return Ok(None) };
     let ancient = path.file_name().is_some_and(|name| name == ".dockercfg");
     File::parse(&bytes, ancient)
         .map(Some)
         .map_err(|reason| CredentialsError::Invalid { path: path.to_owned(), reason })
+}
+
+/// The content of a file; `None` if there is none.
+fn read_bytes(path: &Path) -> Result<Option<Vec<u8>>, CredentialsError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            Ok(None)
+        }
+        Err(source) => Err(CredentialsError::Read { path: path.to_owned(), source }),
+    }
 }
 
 #[cfg(test)]
@@ -240,6 +240,63 @@ mod tests {
         assert_eq!(user(&environment), None, "an explicit file is the only one");
         write(&elsewhere, "explicit");
         assert_eq!(user(&environment).as_deref(), Some("explicit"));
+    }
+
+    fn password(environment: &Environment, registry: &str) -> Option<(String, String)> {
+        match environment.credential(registry, "x").unwrap() {
+            Some(Credential::Basic { username, password }) => {
+                Some((username, password.expose().to_owned()))
+            }
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn variables_surround_the_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("auth.json");
+        // `h:p`
+        fs::write(&file, r#"{"auths": {"host": {"auth": "aDpw"}, "ghcr.io": {"auth": "aDpw"}}}"#)
+            .unwrap();
+        let secret = |text| Some(Secret::new(text));
+        let mut environment = Environment {
+            docker_auth_config: secret(r#"{"auths": {"host": {"auth": "dDpw"}}}"#),
+            fly_api_token: secret("fly"),
+            github_token: secret("hub"),
+            github_actor: Some("ann".into()),
+            ..Environment::default()
+        };
+        let pair = |user: &str, password: &str| Some((user.to_owned(), password.to_owned()));
+        assert_eq!(password(&environment, "ghcr.io"), pair("ann", "hub"));
+        environment.auth_file = Some(file);
+        assert_eq!(password(&environment, "host"), pair("t", "p"));
+        assert_eq!(password(&environment, "ghcr.io"), pair("h", "p"), "what is stored wins");
+        assert_eq!(password(&environment, "registry.fly.io"), pair("x", "fly"));
+        assert_eq!(password(&environment, "fly.io"), None);
+        assert!(!format!("{environment:?}").contains("fly\""));
+        environment.docker_auth_config = secret("hunter2");
+        let error = environment.credential("host", "x").unwrap_err().to_string();
+        assert!(error.contains("DOCKER_AUTH_CONFIG") && !error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_helper_matters_only_if_nobody_else_knows() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path();
+        fs::create_dir_all(home.join(".config/containers")).unwrap();
+        fs::write(home.join(".config/containers/auth.json"), r#"{"credsStore": "absent"}"#)
+            .unwrap();
+        let mut environment = Environment {
+            home: Some(home.to_owned()),
+            helper_dir: Some(home.to_owned()),
+            ..Environment::default()
+        };
+        let error = environment.credential("host", "x").unwrap_err().to_string();
+        assert!(error.contains("auth.json"), "{error}");
+        write(&home.join(".docker/config.json"), "docker");
+        assert_eq!(user(&environment).as_deref(), Some("docker"));
+        environment.fly_api_token = Some(Secret::new("fly"));
+        assert!(password(&environment, "registry.fly.io").is_some());
     }
 
     #[test]

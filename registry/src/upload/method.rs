@@ -44,9 +44,11 @@ impl Method {
         };
         match (self, *status) {
             // Too much at once.
-            (_, 413) => chunks(FIRST_CHUNK.min(body / 2)).filter(|next| *next != self),
             (Self::Chunks { size }, 416) if size > SMALL_CHUNK => {
                 chunks(SMALL_CHUNK).filter(|next| *next != self)
+            }
+            (_, 413) | (Self::Chunks { .. }, 416) => {
+                chunks(FIRST_CHUNK.min(body / 2)).filter(|next| *next != self)
             }
             // No such method, type or length.
             (Self::Whole, 405 | 411 | 415 | 501) => Some(Self::Stream),
@@ -91,7 +93,7 @@ mod tests {
         assert_eq!(large.after(&Error::refused(413), 100 * MIB, 0, 0, 0), None, "a PUT of nothing");
         assert_eq!(after(large, 416, 100 * MIB, 0), chunks(SMALL_CHUNK));
         let small = Method::Chunks { size: SMALL_CHUNK };
-        assert_eq!(after(small, 416, 100 * MIB, 0), None);
+        assert_eq!(after(small, 416, 100 * MIB, 0), chunks(2 * MIB));
     }
 
     #[test]

@@ -282,9 +282,14 @@ impl<'a> Sending<'a> {
                 cache.keep_upload(&self.repository(), &self.digest, &session.url);
             }
             // A part of the piece may have been kept. Some registries say the end of an earlier piece for ever (ECR),
-            // or count one too many: that is no news, and the digest decides in the end.
-            let kept = told.filter(|told| before < *told && *told < before + length);
-            self.offset.set(kept.unwrap_or(before + length));
+            // or count one too many: that is no news, unless they say it again when asked. In the end, the digest
+            // decides.
+            let part = told.filter(|told| before < *told && *told < before + length);
+            let confirmed = match part {
+                Some(_) => self.client.ask_session(session, &self.action)? == part,
+                None => false,
+            };
+            self.offset.set(part.filter(|_| confirmed).unwrap_or(before + length));
         }
         Ok(())
     }

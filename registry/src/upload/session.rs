@@ -65,9 +65,12 @@ impl Client {
                 Ok(Some(Opened::Session(self.session(&request.url, &response, action)?)))
             }
             Ok(_) => Ok(Some(Opened::There)),
-            Err(error) if matches!(error, Error::Refused { .. }) || is_transient(&error) => {
+            Err(error) if is_transient(&error) => {
+                // The upload follows at once, and the registry wants some peace first.
+                self.host.retry.pause(&error);
                 Ok(None)
             }
+            Err(Error::Refused { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }

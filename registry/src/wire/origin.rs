@@ -3,6 +3,12 @@
 //! Registries answer with URLs of their own choosing: upload sessions, redirects, token realms. The rule is one:
 //! `Authorization` goes to the scheme, host and port that the user named and nowhere else (the distribution spec says
 //! "MUST NOT forward Authorization headers across host boundaries"; clients that did have had their advisories).
+//!
+//! A public registry has no business with the private network that the user happens to be in, either, so a URL of its
+//! that names a private address is refused. A name that merely resolves to one is not: the registry's traffic is
+//! https, so before anything is said the other end would have to show a certificate for that name.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs};
 
 use reqwest::Url;
 
@@ -62,7 +68,70 @@ pub(crate) fn follow(
     if !matches!(url.scheme(), "http" | "https") {
         return refuse(redacted(&url), "its scheme is not https");
     }
+    if leads_inside(base, &url) {
+        return refuse(redacted(&url), INSIDE);
+    }
     Ok(url)
+}
+
+/// Why a URL is refused that [`leads_inside`].
+pub(crate) const INSIDE: &str = "it leads from a public registry into a private network";
+
+/// Whether `url`, sent by the registry at `base`, names a host of a private network that the registry is not in.
+pub(crate) fn leads_inside(base: &Url, url: &Url) -> bool {
+    is_inside(url) && !is_inside(base) && !resolves_inside(base)
+}
+
+/// Whether the host is, by its name or address alone, one of this machine or of a private network.
+fn is_inside(url: &Url) -> bool {
+    let name = url.host_str().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
+    if let Ok(address) = name.trim_start_matches('[').trim_end_matches(']').parse() {
+        return is_private(address);
+    }
+    // Only the local network can know a name without a dot.
+    name.rsplit_once('.').is_none_or(|(_, top)| matches!(top, "localhost" | "internal" | "local"))
+        || name.ends_with(".home.arpa")
+}
+
+/// Whether a registry with a name like any other is in a private network all the same. Asked only when it matters.
+fn resolves_inside(base: &Url) -> bool {
+    let host = base.host_str().unwrap_or_default();
+    let Ok(addresses) = (host, base.port_or_known_default().unwrap_or(0)).to_socket_addrs() else {
+        return false;
+    };
+    let mut addresses = addresses.peekable();
+    addresses.peek().is_some() && addresses.all(|address| is_private(address.ip()))
+}
+
+/// Loopback, link-local (cloud metadata), private use (RFC 1918, RFC 4193), shared (RFC 6598), and "this host".
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            let [first, second, ..] = address.octets();
+            first == 0
+                || (first == 100 && second & 0xc0 == 64)
+                || address.is_loopback()
+                || address.is_private()
+                || address.is_link_local()
+        }
+        IpAddr::V6(address) => match embedded(address) {
+            Some(address) => is_private(IpAddr::V4(address)),
+            None => {
+                address.is_loopback()
+                    || address.is_unspecified()
+                    || address.is_unique_local()
+                    || address.is_unicast_link_local()
+            }
+        },
+    }
+}
+
+/// The IPv4 address that an IPv6 address stands for: `::ffff:0:0/96`, or `64:ff9b::/96` (RFC 6052).
+fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let [0x64, 0xff9b, 0, 0, 0, 0, high, low] = address.segments() else {
+        return address.to_ipv4_mapped();
+    };
+    Some(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)))
 }
 
 /// `host[:port]` as it is shown to people.
@@ -118,6 +187,50 @@ mod tests {
                 "{location}"
             );
         }
+    }
+
+    #[test]
+    fn a_public_registry_does_not_lead_inside() {
+        let inside = |base: &str, url: &str| {
+            leads_inside(&Url::parse(base).unwrap(), &Url::parse(url).unwrap())
+        };
+        // An address, since the name of a registry is resolved.
+        let public = "https://203.0.113.1";
+        for url in [
+            "https://127.0.0.1/",
+            "https://2130706433/",
+            "https://0x7f.1/",
+            "https://0.0.0.0/",
+            "https://10.1.2.3:8443/",
+            "https://172.31.0.1/",
+            "https://192.168.0.1/",
+            "https://169.254.169.254/latest/meta-data",
+            "https://100.100.0.1/",
+            "https://[::1]/",
+            "https://[fd00::1]/",
+            "https://[fe80::1]/",
+            "https://[::ffff:10.0.0.1]/",
+            "https://[64:ff9b::10.0.0.1]/",
+            "https://localhost/",
+            "https://LOCALHOST./",
+            "https://x.localhost/",
+            "https://metadata/",
+            "https://metadata.google.internal/",
+            "https://printer.local/",
+        ] {
+            assert!(inside(public, url), "{url}");
+            assert!(!inside("https://10.0.0.1", url) && !inside("http://localhost:5000", url));
+        }
+        for url in ["https://storage.example/", "https://198.51.100.1/", "https://100.128.0.1/"] {
+            assert!(!inside(public, url), "{url}");
+        }
+        let location = follow(
+            &Url::parse("https://203.0.113.1/v2/a/blobs/uploads/").unwrap(),
+            "https://169.254.169.254/x",
+            &Url::parse(public).unwrap(),
+            "the next location",
+        );
+        assert!(matches!(location, Err(Error::UnsafeUrl { reason: INSIDE, .. })));
     }
 
     #[test]

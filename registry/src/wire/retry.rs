@@ -93,6 +93,12 @@ impl Policy {
         }
     }
 
+    /// Waits as after the first failure.
+    pub(crate) fn pause(&self, error: &Error) {
+        let wait = asked_for(error).unwrap_or_else(|| self.wait(1));
+        thread::sleep(self.deadline.map_or(wait, |deadline| deadline.left().min(wait)));
+    }
+
     /// The wait after so many failures: doubled each time, and spread by a quarter to either side.
     fn wait(&self, failures: u32) -> Duration {
         let doubled = self.first_wait.saturating_mul(1 << (failures - 1).min(16)).min(LONGEST);

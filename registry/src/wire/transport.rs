@@ -8,10 +8,9 @@
 //! slower than a handful of connections once the line has latency (`BuildKit` turns HTTP/2 off for the same reason).
 //! Redirects are not followed here, since the HTTP client would decide by itself where credentials go.
 
-use std::fs::File;
+use std::collections::BTreeMap;
 use std::io;
-use std::io::Read;
-use std::path::PathBuf;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -19,16 +18,17 @@ use reqwest::header::{
     AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue, IF_MATCH,
     IF_NONE_MATCH, RANGE,
 };
-use reqwest::{Certificate, Client, Method, Url};
+use reqwest::{Client, Method, Url};
+use rustls::AlertDescription;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use super::body::{self, Content, Failure};
-use super::origin::authority;
+use super::origin::{authority, is_loopback};
 use super::retry::Deadline;
-use crate::{Error, Secret};
+use crate::auth::lock;
+use crate::trust::Trust;
+use crate::{ClientOptions, Error, Secret};
 
-/// A bundle of all public authorities has a quarter of a megabyte; what follows is not read.
-const MAX_CERTIFICATES: u64 = 16 << 20;
 const CONNECT: Duration = Duration::from_secs(30);
 /// Connections only move bytes; one thread fills any line.
 const RUNTIME_THREADS: usize = 1;
@@ -36,15 +36,6 @@ const RUNTIME_THREADS: usize = 1;
 const LEAST_SPEED: u64 = 1024;
 /// Idle connections are closed by servers and balancers after a minute or more; ours go first.
 const KEEP_IDLE: Duration = Duration::from_secs(45);
-
-/// A certificate authority to trust beside those of the system.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Authority {
-    /// A file in PEM form, with one certificate or several.
-    File(PathBuf),
-    /// The content of such a file.
-    Pem(Vec<u8>),
-}
 
 /// What goes with a request.
 #[derive(Clone, Copy)]
@@ -92,11 +83,24 @@ impl<'a> Request<'a> {
 }
 
 pub(crate) struct Transport {
-    client: Client,
+    user_agent: String,
+    /// The registry's host, without its port.
+    host: String,
+    trust: Trust,
+    clients: Mutex<BTreeMap<Route, Client>>,
     runtime: Runtime,
     /// How long the far side may be silent.
     idle: Duration,
     deadline: Option<Deadline>,
+}
+
+/// What makes two hosts need clients of their own.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Route {
+    /// To the registry's own host, on whatever port, or to another that it leads to.
+    own: bool,
+    /// To this machine, for which no proxy that is set for the world should be asked.
+    direct: bool,
 }
 
 /// An answer whose body has not been read yet.
@@ -175,40 +179,75 @@ impl Response {
 }
 
 impl Transport {
-    /// `direct` ignores proxies.
-    pub(crate) fn new(
-        authorities: &[Authority],
-        user_agent: &str,
-        idle: Duration,
-        deadline: Option<Deadline>,
-        direct: bool,
-    ) -> Result<Self, Error> {
+    /// For the registry of this name and those that it leads to.
+    pub(crate) fn new(name: &str, options: &ClientOptions) -> Result<Self, Error> {
         // Fails only if the program has chosen a provider itself, which is then the one to use.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let extra = certificates(authorities)?;
-        let builder = || {
-            let builder = Client::builder()
-                .user_agent(user_agent)
-                .http1_only()
-                .redirect(reqwest::redirect::Policy::none())
-                .retry(reqwest::retry::never())
-                .connect_timeout(CONNECT)
-                .pool_idle_timeout(KEEP_IDLE);
-            // A proxy that is set for the world should not be asked for this machine.
-            if direct { builder.no_proxy() } else { builder }
-        };
-        let client = builder().tls_certs_merge(extra.clone()).build().or_else(|error| {
-            // A machine without any system certificates (a sandbox) can still use plain http and the extra ones.
-            let own = builder().tls_certs_only(extra.clone()).build();
-            own.map_err(|_| Error::Setup { source: io::Error::other(error.without_url()) })
-        })?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(RUNTIME_THREADS)
             .thread_name("registry")
             .enable_all()
             .build();
-        let runtime = runtime.map_err(|source| Error::Setup { source })?;
-        Ok(Self { client, runtime, idle, deadline })
+        let transport = Self {
+            user_agent: options.user_agent.clone(),
+            host: host_of(name),
+            trust: Trust::of(name, options)?,
+            clients: Mutex::default(),
+            runtime: runtime.map_err(|source| Error::Setup { source })?,
+            idle: options.idle,
+            deadline: options.deadline,
+        };
+        // What is wrong with certificates is told before anything is sent.
+        transport.client(Route { own: true, direct: is_loopback(name) })?;
+        Ok(transport)
+    }
+
+    /// The client for this way, made when it is first needed: system certificates take a while to read.
+    fn client(&self, route: Route) -> Result<Client, Error> {
+        let mut clients = lock(&self.clients);
+        if let Some(client) = clients.get(&route) {
+            return Ok(client.clone());
+        }
+        let client = self.build(route)?;
+        clients.insert(route, client.clone());
+        Ok(client)
+    }
+
+    fn build(&self, route: Route) -> Result<Client, Error> {
+        let Trust { roots, extra, identity, insecure } = &self.trust;
+        let identity = identity.as_ref().filter(|_| route.own);
+        let common = || {
+            let builder = Client::builder()
+                .user_agent(&self.user_agent)
+                .http1_only()
+                .redirect(reqwest::redirect::Policy::none())
+                .retry(reqwest::retry::never())
+                .connect_timeout(CONNECT)
+                .pool_idle_timeout(KEEP_IDLE)
+                .tls_danger_accept_invalid_certs(*insecure && route.own);
+            if route.direct { builder.no_proxy() } else { builder }
+        };
+        let identified = || match identity {
+            Some(identity) => common().identity(identity.inner.clone()),
+            None => common(),
+        };
+        let own_roots = roots.iter().flatten().chain(extra).cloned();
+        let only =
+            |builder: reqwest::ClientBuilder| builder.tls_certs_only(own_roots.clone()).build();
+        let client = match roots {
+            Some(_) => only(identified()),
+            // A machine without any system certificates (a sandbox) can still use plain http and the extra ones.
+            None => {
+                identified().tls_certs_merge(extra.clone()).build().or_else(|_| only(identified()))
+            }
+        };
+        client.map_err(|error| match identity {
+            Some(identity) if only(common()).is_ok() => Error::ClientCertificate {
+                path: identity.name.clone(),
+                reason: "the key is not that of the certificate, or of an unknown kind",
+            },
+            _ => Error::Setup { source: io::Error::other(error.without_url()) },
+        })
     }
 
     /// Sends `request`; any answer is a success.
@@ -217,7 +256,12 @@ impl Transport {
         request: &Request<'_>,
         authorization: Option<&Secret>,
     ) -> Result<Response, Error> {
-        let mut builder = self.client.request(request.method.clone(), request.url.clone());
+        let route = Route {
+            own: request.url.host_str() == Some(&self.host),
+            direct: is_loopback(&authority(&request.url)),
+        };
+        let client = self.client(route)?;
+        let mut builder = client.request(request.method.clone(), request.url.clone());
         if let Some(accept) = request.accept {
             builder = builder.header(reqwest::header::ACCEPT, accept);
         }
@@ -297,9 +341,14 @@ fn explain(failure: Failure, request: &Request<'_>, deadline: Option<Deadline>) 
             Error::Deadline { limit, source: None }
         }
         Failure::Stalled(idle) => Error::Stalled { action, host, idle },
-        Failure::Http(error) => match certificate_problem(&error) {
-            Some(reason) => Error::Certificate { host, reason },
-            None => Error::Connection {
+        Failure::Http(error) => match tls_problem(&error) {
+            Some(rustls::Error::InvalidCertificate(problem)) => {
+                Error::Certificate { host, reason: problem.to_string() }
+            }
+            Some(rustls::Error::AlertReceived(alert)) if is_about_client(*alert) => {
+                Error::NotIdentified { host, reason: format!("{alert:?}") }
+            }
+            _ => Error::Connection {
                 action,
                 host,
                 in_body: matches!(request.payload, Payload::Content(_)) && !error.is_connect(),
@@ -309,35 +358,37 @@ fn explain(failure: Failure, request: &Request<'_>, deadline: Option<Deadline>) 
     }
 }
 
-/// What the TLS library said about the server's certificate, if that is what failed.
-fn certificate_problem(error: &(dyn std::error::Error + 'static)) -> Option<String> {
-    if let Some(rustls::Error::InvalidCertificate(problem)) = error.downcast_ref() {
-        return Some(problem.to_string());
+/// Whether the server found our certificate missing or wanting (RFC 8446 section 6.2).
+fn is_about_client(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::CertificateRequired
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied
+            // Signed with a key that the authority of that name does not have.
+            | AlertDescription::DecryptError
+    )
+}
+
+/// What the TLS library said, if that is what failed.
+fn tls_problem<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    if let Some(problem) = error.downcast_ref() {
+        return Some(problem);
     }
     // An `io::Error` gives the cause of its content as its own cause and so hides the content.
     match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-        Some(content) => certificate_problem(content),
-        None => error.source().and_then(certificate_problem),
+        Some(content) => tls_problem(content),
+        None => error.source().and_then(tls_problem),
     }
 }
 
-fn certificates(authorities: &[Authority]) -> Result<Vec<Certificate>, Error> {
-    let mut all = Vec::new();
-    for authority in authorities {
-        let (name, pem) = match authority {
-            Authority::File(path) => {
-                let mut pem = Vec::new();
-                File::open(path)
-                    .and_then(|file| file.take(MAX_CERTIFICATES).read_to_end(&mut pem))
-                    .map_err(|source| Error::ReadCertificate { path: path.clone(), source })?;
-                (path.display().to_string(), pem)
-            }
-            Authority::Pem(pem) => ("the given bytes".to_owned(), pem.clone()),
-        };
-        match Certificate::from_pem_bundle(&pem) {
-            Ok(found) if !found.is_empty() => all.extend(found),
-            _ => return Err(Error::InvalidCertificate { name }),
-        }
-    }
-    Ok(all)
+/// The host in `host[:port]`, as the same host is written in URLs.
+fn host_of(name: &str) -> String {
+    let url = Url::parse(&format!("https://{name}/")).ok();
+    url.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
 }

@@ -1,12 +1,14 @@
 //! Who gets credentials, when, and how often.
 
+use std::fs;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use registry::{Blob, Error, Memory, Placed, Silent, push};
+use registry::{Blob, Client, Credential, Error, Memory, Placed, Secret, Silent, push};
 
 use crate::server::{Answer, Guard, Server};
-use crate::{Log, blob, client, client_with, manifest};
+use crate::{Log, blob, client, client_with, manifest, options};
 
 /// `user:pass`
 const USER: &str = r#"{"auth": "dXNlcjpwYXNz"}"#;
@@ -81,6 +83,131 @@ fn an_identity_token_is_traded_in() {
         client_with(&server, r#"{"auth": "MDAwOg==", "identitytoken": "identity"}"#);
     client.ensure_blob(&blob("x"), &Silent).unwrap();
     assert_eq!((server.count("POST /token"), server.count("GET /token")), (1, 0));
+}
+
+#[test]
+fn sixteen_threads_ask_for_one_token() {
+    let server = Server::start(Guard::Token(Some("user:pass")));
+    let (client, _home) = client_with(&server, USER);
+    let gate = Barrier::new(16);
+    thread::scope(|scope| {
+        for n in 0..16 {
+            let (client, gate) = (&client, &gate);
+            scope.spawn(move || {
+                gate.wait();
+                client.ensure_blob(&blob(&format!("blob {n}")), &Silent).unwrap();
+            });
+        }
+    });
+    assert_eq!(server.count("GET /token"), 1);
+}
+
+#[test]
+fn sixteen_threads_try_a_wrong_password_once() {
+    let server = Server::start(Guard::Token(Some("user:other")));
+    let (client, _home) = client_with(&server, USER);
+    thread::scope(|scope| {
+        for n in 0..16 {
+            let client = &client;
+            scope.spawn(move || {
+                let error = client.ensure_blob(&blob(&format!("blob {n}")), &Silent).unwrap_err();
+                assert!(error.to_string().contains("incorrect username or password"), "{error}");
+            });
+        }
+    });
+    assert_eq!((server.count("GET /token"), server.count("POST /token")), (1, 0));
+}
+
+/// A token server that refuses `method` with `status`, and answers the other with a token.
+fn of_one_way(method: &'static str, status: u16) -> Server {
+    Server::intercepting(Guard::Token(Some("user:pass")), move |request| {
+        (request.path == "/token" && request.method == method).then(|| Answer::new(status))
+    })
+}
+
+#[test]
+fn a_token_server_with_another_way_is_asked_that_way() {
+    for status in [400, 404, 405] {
+        let server = of_one_way("GET", status);
+        let (client, _home) = client_with(&server, USER);
+        client.ensure_blob(&blob("x"), &Silent).unwrap();
+        server.revoke_tokens();
+        client.ensure_blob(&blob("y"), &Silent).unwrap();
+        assert_eq!((server.count("GET /token"), server.count("POST /token")), (1, 2), "{status}");
+    }
+    for status in [404, 405] {
+        let server = of_one_way("POST", status);
+        let (client, _home) = client_with(&server, r#"{"identitytoken": "identity"}"#);
+        client.ensure_blob(&blob("x"), &Silent).unwrap();
+        assert_eq!((server.count("GET /token"), server.count("POST /token")), (1, 1), "{status}");
+    }
+    // A server that has understood a password is not asked again.
+    for status in [401, 403] {
+        let server = of_one_way("GET", status);
+        let (client, _home) = client_with(&server, USER);
+        let error = client.ensure_blob(&blob("x"), &Silent).unwrap_err();
+        assert_eq!(error.status(), Some(status));
+        assert_eq!((server.count("GET /token"), server.count("POST /token")), (1, 0), "{status}");
+    }
+}
+
+#[test]
+fn credentials_that_the_caller_gives_win_for_their_registry_alone() {
+    let server = Server::start(Guard::Basic("ann:given"));
+    let (_, home) = client_with(&server, USER);
+    let given = |registry: &str| {
+        let mut options = options();
+        options.environment.auth_file = Some(home.path().join("auth.json"));
+        let password = Secret::new("given");
+        options.credentials = [(
+            registry.parse().unwrap(),
+            Credential::Basic { username: "ann".to_owned(), password },
+        )]
+        .into();
+        let reference = format!("{}/team/app:v1", server.address()).parse().unwrap();
+        Client::new(reference, options).unwrap()
+    };
+    given(server.address()).ensure_blob(&blob("x"), &Silent).unwrap();
+    let error = given("127.0.0.1").ensure_blob(&blob("y"), &Silent).unwrap_err();
+    assert_eq!(error.status(), Some(401));
+}
+
+#[test]
+fn a_registry_may_want_another_scope() {
+    let server = Server::intercepting(Guard::Token(None), |request| {
+        let bearer = request.header("authorization").is_some();
+        let realm = format!("http://{}/token", request.header("host").unwrap());
+        let challenge = format!(
+            r#"Bearer realm="{realm}",scope="repository:project/app:pull registry:catalog:*",error="insufficient_scope""#
+        );
+        (request.path.starts_with("/v2/team") && !bearer)
+            .then(|| Answer::new(401).with("WWW-Authenticate", challenge))
+    });
+    client(&server).ensure_blob(&blob("x"), &Silent).unwrap();
+    let state = server.state();
+    let asked = state.requests.iter().find(|request| request.path == "/token").unwrap();
+    assert_eq!(
+        asked.query["scope"],
+        ["repository:team/app:pull,push", "repository:project/app:pull"]
+    );
+}
+
+#[test]
+fn a_missing_helper_does_not_keep_from_reading_what_everybody_may() {
+    let server = Server::start(Guard::Token(None));
+    let (client, home) = client_with(&server, "{}");
+    fs::write(home.path().join("auth.json"), r#"{"credsStore": "absent-from-here"}"#).unwrap();
+    assert_eq!(client.get_manifest("v1").unwrap(), None);
+    server.revoke_tokens();
+    assert_eq!(client.get_manifest("v1").unwrap(), None);
+    let error = client.ensure_blob(&blob("x"), &Silent).unwrap_err();
+    assert!(error.to_string().contains("absent-from-here"), "{error}");
+    // Nor does it hide behind a refusal.
+    let server = Server::start(Guard::Token(Some("user:pass")));
+    let (client, home) = client_with(&server, "{}");
+    fs::write(home.path().join("auth.json"), r#"{"credsStore": "absent-from-here"}"#).unwrap();
+    let error = client.get_manifest("v1").unwrap_err();
+    assert!(error.to_string().contains("absent-from-here"), "{error}");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod auth;
 mod delete;
 mod manifest;
+mod mirrors;
 mod pull;
 mod referrers;
 mod server;
@@ -17,17 +18,20 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use registry::{
-    Blob, Client, ClientOptions, Digest, Environment, Event, Manifest, Memory, Progress,
+    Blob, CertificatePlaces, Client, ClientOptions, Digest, Environment, Event, Manifest, Memory,
+    MirrorPlaces, Progress,
 };
 use server::Server;
 
 const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 
-/// An environment in which nobody has logged in, and retries come at once.
+/// An environment in which nobody has logged in or keeps certificates, and retries come at once.
 fn options() -> ClientOptions {
     ClientOptions {
         authorities: Vec::new(),
         environment: Environment::default(),
+        certificates: CertificatePlaces::default(),
+        mirrors: MirrorPlaces::default(),
         first_wait: Duration::ZERO,
         ..ClientOptions::default()
     }

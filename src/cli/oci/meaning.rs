@@ -19,6 +19,7 @@ use registry::{Reference, Registries};
 
 use super::args::{Format, OciArgs};
 use crate::cli::display::total;
+use crate::cli::earlier::in_registry;
 use crate::cli::layers::Wanted;
 use crate::cli::previous;
 use crate::cli::report::Usage;
@@ -67,6 +68,15 @@ impl OciArgs {
             return Err(Usage::new("an image does not belong on a terminal", hint).into());
         }
         Ok(Destination::Stream(Box::new(io::stdout())))
+    }
+
+    /// The registries, with the flags' credentials for those pushed to, or else for that of `--previous`.
+    pub(super) fn registries(&self) -> anyhow::Result<Registries> {
+        if !self.push.is_empty() {
+            return self.registry.registries(&self.push);
+        }
+        let previous = self.layers.previous.as_deref().and_then(in_registry);
+        self.registry.registries(&previous)
     }
 
     /// The repositories to push to. Nothing is sent yet.

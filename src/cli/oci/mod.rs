@@ -21,7 +21,7 @@ pub(crate) fn run(args: &OciArgs) -> anyhow::Result<()> {
     let destination = args.destination()?;
     let progress = args.closure.progress();
     let progress = &*progress;
-    let registries = args.registry.registries();
+    let registries = args.registries()?;
     let mut targets = args.targets(&registries)?;
     args.survey(&mut targets)?;
     let (order, earlier) = args.order(&targets, &registries, progress)?;

@@ -114,12 +114,22 @@ fn token(request: &Request, guard: &Guard, state: &mut State) -> Answer {
                 .or_default()
                 .extend(decoded(value).split(' ').map(str::to_owned));
         }
-        if query["grant_type"] != ["refresh_token"] || query["refresh_token"] != ["identity"] {
+        let sent = |name: &str| query.get(name).map(|values| values.join(" ")).unwrap_or_default();
+        let known = match sent("grant_type").as_str() {
+            "refresh_token" => sent("refresh_token") == "identity",
+            "password" => {
+                Some(format!("{}:{}", sent("username"), sent("password")).as_str()) == *user
+            }
+            _ => false,
+        };
+        if !known {
             return Answer::new(401).body(r#"{"error":"invalid_grant"}"#);
         }
     } else if let Some(user) = user
-        && request.header("authorization")
-            != Some(&format!("Basic {}", BASE64.encode(user.as_bytes())))
+        && ![user, &"<token>:identity"].iter().any(|user| {
+            request.header("authorization")
+                == Some(&format!("Basic {}", BASE64.encode(user.as_bytes())))
+        })
     {
         return Answer::new(401).body(r#"{"details":"incorrect username or password"}"#);
     }
