@@ -12,6 +12,7 @@
 //! - [`image`]: layers, configuration, manifest, archive and layout.
 //! - [`fleet`]: many images planned together.
 //! - [`earlier`]: what images and plans of before say of their layers.
+//! - [`copy`]: images from anywhere to anywhere, to the byte.
 //! - [`diff`]: what is different between two of them.
 //! - [`output`]: files that appear whole or not at all.
 //! - [`push`]: to registries, while layers are still being made.
@@ -23,6 +24,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod closure;
+pub mod copy;
 pub mod diff;
 pub mod earlier;
 pub mod fleet;

@@ -108,7 +108,7 @@ pub fn finish(
 }
 
 /// Tells the registry's events as ours.
-struct Forward<'a>(&'a dyn Progress);
+pub(crate) struct Forward<'a>(pub(crate) &'a dyn Progress);
 
 impl registry::Progress for Forward<'_> {
     fn report(&self, event: registry::Event<'_>) {

@@ -216,7 +216,45 @@ pub enum Error {
         /// Why it is not followed.
         reason: &'static str,
     },
-    /// A blob that was asked for does not exist.
+    /// Received content cannot be written at this end.
+    #[error("cannot write the content of `{digest}`")]
+    WriteBlob {
+        /// The blob.
+        digest: Digest,
+        /// What the writer said.
+        source: io::Error,
+    },
+    /// A list goes on longer than any of its kind, or leads back to where it was.
+    #[error("{what} at `{host}` does not end: {reason}")]
+    Endless {
+        /// The list.
+        what: String,
+        /// The registry.
+        host: String,
+        /// How that shows.
+        reason: String,
+    },
+    /// The registry does not delete.
+    #[error("cannot {action}: `{host}` does not delete{words}", words = if words.is_empty() { String::new() } else { format!(": {words}") })]
+    Undeletable {
+        /// What was tried.
+        action: String,
+        /// The registry.
+        host: String,
+        /// Its own words.
+        words: String,
+    },
+    /// Others changed a list again and again while an entry was to be added.
+    #[error("cannot add to `{what}` at `{host}`: others changed it {tries} times meanwhile")]
+    Contended {
+        /// The tag of the list.
+        what: String,
+        /// The registry.
+        host: String,
+        /// How often it was tried.
+        tries: u32,
+    },
+    /// A blob, manifest or repository that was asked for does not exist.
     #[error("`{what}` does not exist at `{host}`")]
     Missing {
         /// What was asked for.
@@ -280,6 +318,10 @@ impl Error {
             Self::Certificate { host, .. } => Some(format!(
                 "if `{host}` has a certificate of your own authority, name that authority's PEM file (or set SSL_CERT_FILE)"
             )),
+            Self::Undeletable { .. } => Some(
+                "who runs the registry can allow it (docker-registry: `storage.delete.enabled`), or remove the image by its own means".to_owned(),
+            ),
+            Self::Contended { .. } => Some("try again when fewer others write".to_owned()),
             Self::InvalidMirrors { path, .. } => Some(format!(
                 "correct `{}`, or name another file in CONTAINERS_REGISTRIES_CONF",
                 path.display()

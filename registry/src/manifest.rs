@@ -1,20 +1,15 @@
 //! Manifests go out and come in as the bytes that they are, since their digest is their name.
 
 use reqwest::Method;
-use reqwest::header::CONTENT_TYPE;
 use serde::Deserialize;
 
 use crate::auth::Right;
-use crate::error::printable;
 use crate::reference::check_tag;
-use crate::wire::answer;
 use crate::wire::transport::{Payload, Request};
 use crate::{Client, Digest, Error, Reference};
 
-/// The size up to which the specification wants registries to take manifests.
-const MAX_MANIFEST: u64 = 4 << 20;
-/// Without these a registry may answer 404, or convert the manifest to an ancient form.
-const TYPES: [&str; 4] = [
+/// What is taken for a manifest. Unless it is asked for these, a registry may answer 404, or convert the manifest to an ancient form.
+pub(crate) const TYPES: [&str; 4] = [
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
@@ -126,76 +121,8 @@ impl Client {
         Ok(digest)
     }
 
-    /// The manifest with this tag or digest, or `None` if there is none.
-    pub fn get_manifest(&self, target: &str) -> Result<Option<Manifest>, Error> {
-        self.fetch_manifest(target, Right::Pull)
-    }
-
-    /// The same with a token that may do more, for who is going to need it.
-    pub(crate) fn fetch_manifest(
-        &self,
-        target: &str,
-        right: Right,
-    ) -> Result<Option<Manifest>, Error> {
-        let access = self.access(right);
-        let name = self.checked_name(target)?;
-        let action = format!("get the manifest `{name}`");
-        let accept = TYPES.join(", ");
-        let url = self.url(&format!("manifests/{target}"))?;
-        let request = Request { accept: Some(&accept), ..Request::bare(&action, Method::GET, url) };
-        self.host.retry.run(|| {
-            let response = self.host.call(&request, &access, &[200, 404])?;
-            if response.status() == 404 {
-                return Ok(None);
-            }
-            let headers = response.headers().clone();
-            let claimed = answer::text(&headers, "docker-content-digest")
-                .and_then(|text| text.parse::<Digest>().ok());
-            let bytes = answer::bytes(response, MAX_MANIFEST, &name, &action, self.host_name())?;
-            let digest = Digest::of(&bytes);
-            // What was asked for comes before what the registry says that it sent.
-            if let Some(expected) = target.parse().ok().or(claimed) {
-                self.same(digest, expected, &name)?;
-            }
-            let kind = answer::text(&headers, CONTENT_TYPE.as_str()).unwrap_or_default();
-            let media_type = media_type(kind, &bytes).ok_or_else(|| Error::NotARegistry {
-                action: action.clone(),
-                host: self.host_name().to_owned(),
-                got: format!("a document of type `{}`", printable(kind, 100)),
-                expected: "an OCI or Docker manifest",
-            })?;
-            Ok(Some(Manifest { media_type, bytes, digest }))
-        })
-    }
-
-    /// A blob of at most `limit` bytes, such as an image's config, in memory.
-    pub fn get_blob(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>, Error> {
-        if let Some(bytes) =
-            self.host.cache.document(digest).filter(|bytes| bytes.len() as u64 <= limit)
-        {
-            return Ok(bytes);
-        }
-        let action = format!("get `{digest}`");
-        let url = self.url(&format!("blobs/{digest}"))?;
-        let request = Request::bare(&action, Method::GET, url);
-        self.host.retry.run(|| {
-            let response = self.host.call(&request, &self.access(Right::Pull), &[200, 404])?;
-            if response.status() == 404 {
-                return Err(Error::Missing {
-                    what: digest.to_string(),
-                    host: self.host_name().to_owned(),
-                });
-            }
-            let bytes =
-                answer::bytes(response, limit, &digest.to_string(), &action, self.host_name())?;
-            self.same(Digest::of(&bytes), *digest, &digest.to_string())?;
-            self.host.cache.keep_document(digest, &bytes);
-            Ok(bytes)
-        })
-    }
-
     /// How the manifest is called in messages, if `target` can name one.
-    fn checked_name(&self, target: &str) -> Result<String, Error> {
+    pub(crate) fn checked_name(&self, target: &str) -> Result<String, Error> {
         let repository = self.reference().name();
         if target.parse::<Digest>().is_ok() {
             return Ok(format!("{repository}@{target}"));
@@ -204,22 +131,10 @@ impl Client {
             .map_err(|reason| Reference::invalid(&format!("{repository}:{target}"), reason))?;
         Ok(format!("{repository}:{target}"))
     }
-
-    fn same(&self, got: Digest, expected: Digest, what: &str) -> Result<(), Error> {
-        if got == expected {
-            return Ok(());
-        }
-        Err(Error::WrongDigest {
-            what: what.to_owned(),
-            host: self.host_name().to_owned(),
-            got: got.to_string(),
-            expected,
-        })
-    }
 }
 
 /// The header's type, or that in the text where a plain file server gives something general in the header.
-fn media_type(header: &str, bytes: &[u8]) -> Option<String> {
+pub(crate) fn media_type(header: &str, bytes: &[u8]) -> Option<String> {
     let header = header.split(';').next().unwrap_or_default().trim();
     let inner = || serde_json::from_slice::<Typed>(bytes).ok().map(|typed| typed.media_type);
     let known = |kind: &String| TYPES.contains(&kind.as_str());

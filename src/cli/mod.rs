@@ -6,10 +6,12 @@
 mod closure;
 mod closure_args;
 mod compare;
+mod copy;
 mod diff;
 mod display;
 mod earlier;
 mod fleet;
+mod index;
 mod layers;
 mod login;
 mod oci;
@@ -18,6 +20,8 @@ mod plan;
 mod previous;
 mod registry_args;
 mod report;
+mod rm;
+mod tags;
 mod terminal;
 
 use std::process::ExitCode;
@@ -47,6 +51,14 @@ enum Command {
     Closure(closure::ListArgs),
     /// Show which paths and layers differ between two images or plans, and what that is to pull
     Diff(diff::DiffArgs),
+    /// Copy an image, or all images of an index, between registries, archives and layouts
+    Copy(copy::CopyArgs),
+    /// Put images for several platforms under one name
+    Index(index::IndexArgs),
+    /// List the tags of a repository
+    Tags(tags::TagsArgs),
+    /// Remove tags or images from a registry
+    Rm(rm::RmArgs),
     /// Keep a name and password for a registry, where docker and podman find them as well
     Login(login::LoginArgs),
     /// Forget what is kept for a registry
@@ -60,6 +72,10 @@ pub(crate) fn main() -> ExitCode {
         Command::Plan(args) => plan::run(&args),
         Command::Closure(args) => closure::run(&args),
         Command::Diff(args) => diff::run(&args),
+        Command::Copy(args) => copy::run(&args),
+        Command::Index(args) => index::run(&args),
+        Command::Tags(args) => tags::run(&args),
+        Command::Rm(args) => rm::run(&args),
         Command::Login(args) => login::log_in(&args),
         Command::Logout(args) => login::log_out(&args),
     };

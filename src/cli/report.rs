@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use super::login::NotAccepted;
 use super::previous::Changed;
-use closure2img::{closure, diff, earlier, fleet, image, output};
+use closure2img::{closure, copy, diff, earlier, fleet, image, output};
 
 /// A command line that clap cannot see is wrong.
 #[derive(Debug)]
@@ -115,9 +115,13 @@ fn hints(cause: &(dyn std::error::Error + 'static)) -> Vec<String> {
     } else if let Some(error) = cause.downcast_ref::<output::OutputError>() {
         error.hint().into_iter().collect()
     } else if let Some(error) = cause.downcast_ref::<earlier::Error>() {
+        hints_of_earlier(error)
+    } else if let Some(error) = cause.downcast_ref::<copy::Error>() {
         match error {
-            // A transparent error hides the one within from the chain.
-            earlier::Error::Registry(inner) => vec![hint_of_registry(inner)],
+            // As above.
+            copy::Error::Local(inner) => hints_of_earlier(inner),
+            copy::Error::Registry(inner) => vec![hint_of_registry(inner)],
+            copy::Error::Output(inner) => inner.hint().into_iter().collect(),
             _ => error.hint().into_iter().collect(),
         }
     } else if let Some(error) = cause.downcast_ref::<diff::Incomparable>() {
@@ -148,6 +152,14 @@ fn hints(cause: &(dyn std::error::Error + 'static)) -> Vec<String> {
         vec!["write it with `nix path-info --json -r ROOT`, naming at least one ROOT".into()]
     } else {
         Vec::new()
+    }
+}
+
+fn hints_of_earlier(error: &earlier::Error) -> Vec<String> {
+    match error {
+        // A transparent error hides the one within from the chain.
+        earlier::Error::Registry(inner) => vec![hint_of_registry(inner)],
+        _ => error.hint().into_iter().collect(),
     }
 }
 

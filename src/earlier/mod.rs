@@ -20,7 +20,7 @@ mod image;
 mod plan_file;
 mod recall;
 mod tar_header;
-mod tar_index;
+pub(crate) mod tar_index;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};

@@ -21,7 +21,7 @@ const MAX_FILES: usize = 100_000;
 const MAX_EXTENSION: u64 = 64 << 10;
 
 /// The bytes of a tar.
-pub(super) enum Input {
+pub(crate) enum Input {
     /// A file, in which one can seek, and its length.
     Plain(File, u64),
     /// Bytes that are unpacked while they are read.
@@ -30,8 +30,10 @@ pub(super) enum Input {
 
 /// What a tar has.
 #[derive(Debug, Default)]
-pub(super) struct TarIndex {
+pub(crate) struct TarIndex {
     sizes: BTreeMap<String, u64>,
+    /// Where files begin, in a tar that is not packed.
+    offsets: BTreeMap<String, u64>,
     documents: BTreeMap<String, Vec<u8>>,
     too_large: BTreeSet<String>,
     kept: u64,
@@ -39,7 +41,7 @@ pub(super) struct TarIndex {
 
 impl TarIndex {
     /// Reads to the end of the tar.
-    pub(super) fn read(input: Input, name: &str, path: &Path) -> Result<Self, Error> {
+    pub(crate) fn read(input: Input, name: &str, path: &Path) -> Result<Self, Error> {
         let mut reader = Reader { input, name, path };
         let mut index = Self::default();
         // Name and size as an extension before the header says.
@@ -67,6 +69,9 @@ impl TarIndex {
     }
 
     fn file(&mut self, file: &str, size: u64, reader: &mut Reader<'_>) -> Result<(), Error> {
+        if let Some(offset) = reader.position()? {
+            self.offsets.insert(file.into(), offset);
+        }
         let mut head = vec![0; usize::try_from(size.min(1)).unwrap_or(0)];
         reader.exactly(&mut head)?;
         let rest = size - head.len() as u64;
@@ -94,13 +99,18 @@ impl TarIndex {
     }
 
     /// Whether there is a file of this name.
-    pub(super) fn has(&self, file: &str) -> bool {
+    pub(crate) fn has(&self, file: &str) -> bool {
         self.sizes.contains_key(file)
     }
 
     /// The size of a file.
     pub(super) fn size(&self, file: &str) -> Option<u64> {
         self.sizes.get(file).copied()
+    }
+
+    /// Where a file begins, and its size; unless the tar is packed.
+    pub(crate) fn span(&self, file: &str) -> Option<(u64, u64)> {
+        Some((*self.offsets.get(file)?, *self.sizes.get(file)?))
     }
 
     /// A JSON document, unless it is too large.
@@ -147,6 +157,15 @@ impl Reader<'_> {
         }
         let (got, expected) = ("something else".into(), "the header of a file".into());
         Error::Unexpected { name, place: "within the tar".into(), got, expected }
+    }
+
+    /// Where the next byte is, in a tar that is not packed.
+    fn position(&mut self) -> Result<Option<u64>, Error> {
+        let position = match &mut self.input {
+            Input::Plain(file, _) => file.stream_position().map(Some),
+            Input::Packed(_) => Ok(None),
+        };
+        position.map_err(|source| self.failed(source))
     }
 
     fn extension(&mut self, size: u64) -> Result<Vec<u8>, Error> {
@@ -227,7 +246,7 @@ impl Reader<'_> {
 
 impl Input {
     /// A file that is not compressed.
-    pub(super) fn plain(file: File) -> io::Result<Self> {
+    pub(crate) fn plain(file: File) -> io::Result<Self> {
         let length = file.metadata()?.len();
         Ok(Self::Plain(file, length))
     }

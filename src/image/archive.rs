@@ -115,9 +115,9 @@ impl Content<'_> {
 const COPIED: usize = 1 << 20;
 
 /// Where blobs are in a layout.
-const BLOBS: [&str; 2] = ["blobs", "blobs/sha256"];
+pub(crate) const BLOBS: [&str; 2] = ["blobs", "blobs/sha256"];
 
-fn blob_name(digest: &Digest) -> String {
+pub(crate) fn blob_name(digest: &Digest) -> String {
     format!("blobs/sha256/{}", digest.hex())
 }
 
@@ -140,7 +140,8 @@ pub(crate) fn layout_files<'a>(
 fn both<'a>(image: &'a Image, name: Option<&ImageName>) -> Vec<(String, Content<'a>)> {
     let mut files = layout_files(image, name);
     let layers: Vec<String> = image.layers.iter().map(|layer| blob_name(&layer.digest)).collect();
-    let manifest = docker_manifest(&blob_name(&image.config.digest()), &layers, name);
+    let manifest =
+        docker_manifest(&blob_name(&image.config.digest()), &layers, name.map(ImageName::as_str));
     files.push(("manifest.json".into(), Content::Bytes(manifest)));
     files
 }
@@ -153,7 +154,7 @@ fn docker<'a>(image: &'a Image, name: Option<&ImageName>) -> Vec<(String, Conten
     };
     let layers: Vec<String> = image.layers.iter().map(|layer| layer_name(layer)).collect();
     let config = format!("{}.json", image.config.digest().hex());
-    let manifest = docker_manifest(&config, &layers, name);
+    let manifest = docker_manifest(&config, &layers, name.map(ImageName::as_str));
     let mut files: Vec<(String, Content<'_>)> = layers
         .into_iter()
         .zip(&image.layers)
@@ -275,8 +276,8 @@ fn index(image: &Image, name: Option<&ImageName>) -> Vec<u8> {
     }))
 }
 
-fn docker_manifest(config: &str, layers: &[String], name: Option<&ImageName>) -> Vec<u8> {
-    let tags: Vec<&str> = name.iter().map(|name| name.as_str()).collect();
+pub(crate) fn docker_manifest(config: &str, layers: &[String], name: Option<&str>) -> Vec<u8> {
+    let tags: Vec<&str> = name.into_iter().collect();
     canonical(&json!([{"Config": config, "Layers": layers, "RepoTags": tags}]))
 }
 

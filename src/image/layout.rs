@@ -19,19 +19,30 @@ pub fn write_layout(
     target: &Path,
     progress: &dyn Progress,
 ) -> Result<(), OutputError> {
+    put(target, |new| {
+        for (name, content) in layout_files(image, name) {
+            let mut file = AtomicFile::create(&new.join(name))?;
+            content.copy(&mut file, progress).map_err(OutputError::write(target))?;
+            file.commit()?;
+        }
+        Ok(())
+    })
+}
+
+/// Has `fill` write a layout, whose directories for blobs are there, and puts it at `target`.
+pub(crate) fn put<E: From<OutputError>>(
+    target: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
     let occupied = check(target)?;
     let failed = || OutputError::write(target);
     let target = resolved(target);
     let beside = tempfile::Builder::new().tempdir_in(parent(&target)).map_err(failed())?;
     let new = beside.path().join("new");
-    let blobs = new.join("blobs/sha256");
-    fs::create_dir_all(&blobs).map_err(failed())?;
-    for (name, content) in layout_files(image, name) {
-        let mut file = AtomicFile::create(&new.join(name))?;
-        content.copy(&mut file, progress).map_err(failed())?;
-        file.commit()?;
-    }
-    if occupied { replace(&new, &target) } else { fs::rename(&new, &target) }.map_err(failed())
+    fs::create_dir_all(new.join("blobs/sha256")).map_err(failed())?;
+    fill(&new)?;
+    let put = if occupied { replace(&new, &target) } else { fs::rename(&new, &target) };
+    Ok(put.map_err(failed())?)
 }
 
 /// Whether a directory that may be replaced is at `target`; an error if something else is, or if

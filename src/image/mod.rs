@@ -29,7 +29,7 @@ mod pool;
 pub mod root_files;
 mod source;
 mod spool;
-mod tar;
+pub(crate) mod tar;
 mod tar_stream;
 mod view;
 
@@ -45,6 +45,7 @@ pub use manifest::{Description, Dialect, Image};
 pub use order::{Order, Program};
 pub use source::{PathSource, RootEntry, RootNode, Source, store_layer};
 pub use spool::Spool;
+pub(crate) use spool::Spooled;
 pub use view::View;
 
 /// What to do with files whose names begin with `.wh.`: in a layer, such a name is an order to

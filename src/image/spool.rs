@@ -84,6 +84,11 @@ pub(crate) struct Spooled {
 }
 
 impl Spooled {
+    /// `size` bytes of `file` from `offset`.
+    pub(crate) fn within(file: &Arc<File>, offset: u64, size: u64) -> Self {
+        Self { file: Arc::clone(file), offset, size }
+    }
+
     /// A reader from the start.
     pub(crate) fn reader(&self) -> impl Read + Send + 'static {
         self.reader_at(0)

@@ -13,6 +13,11 @@ use super::peer::program;
 
 /// Writes an OCI layout with the tag `1`: one layer with these absolute paths of this machine.
 pub fn layout<P: AsRef<Path>>(layout: &Path, paths: &[P], entrypoint: &[&str]) {
+    layout_for("amd64", layout, paths, entrypoint);
+}
+
+/// As [`layout`], for this architecture.
+pub fn layout_for<P: AsRef<Path>>(arch: &str, layout: &Path, paths: &[P], entrypoint: &[&str]) {
     fs::create_dir_all(layout.join("blobs/sha256")).expect("creating a layout");
     let relative =
         paths.iter().map(|path| path.as_ref().strip_prefix("/").expect("an absolute path"));
@@ -30,7 +35,7 @@ pub fn layout<P: AsRef<Path>>(layout: &Path, paths: &[P], entrypoint: &[&str]) {
     let layer = Outcome::of(&mut tar).success().stdout;
     let layer = blob(layout, "application/vnd.oci.image.layer.v1.tar", &layer);
     let config = json!({
-        "architecture": "amd64",
+        "architecture": arch,
         "os": "linux",
         "config": { "Entrypoint": entrypoint },
         "rootfs": { "type": "layers", "diff_ids": [layer["digest"]] },

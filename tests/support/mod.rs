@@ -22,11 +22,13 @@
 pub mod peer;
 
 pub mod browser;
+pub mod container_registry;
 pub mod containerd;
 pub mod copy;
 pub mod demo;
 pub mod dockerd;
 pub mod fake_http;
+pub mod ferro;
 pub mod handmade;
 pub mod image;
 pub mod lock;

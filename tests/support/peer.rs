@@ -41,12 +41,15 @@ fn lack(program: &str) -> Option<String> {
     (ROOT_PEERS.contains(&program) && !is_root()).then(|| format!("`{program}` needs root"))
 }
 
-/// Where a program is. Debian's own comes first: the versions that we know to work together.
+/// Where a program is. Debian's own comes first, the versions that we know to work together; then what
+/// `scripts/setup-tests` has built.
 pub fn find(program: &str) -> Option<PathBuf> {
     let debian = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"].map(PathBuf::from);
     let path = env::var_os("PATH").unwrap_or_default();
+    let built = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().map(|dir| dir.join("peers/bin"));
     debian
         .into_iter()
+        .chain(built)
         .chain(env::split_paths(&path))
         .map(|dir| dir.join(program))
         .find(|file| is_program(file))

@@ -36,6 +36,13 @@ impl DockerRegistry {
         Self::start_with(options, |_, _| ())
     }
 
+    /// Starts one that deletes nothing.
+    pub fn undeletable() -> Self {
+        Self::start_with(Options::default(), |config, _| {
+            config["storage"]["delete"]["enabled"] = json!(false);
+        })
+    }
+
     /// As [`Self::start`], with a configuration that is changed before it starts, and files in its folder.
     pub fn start_with(
         options: Options<'_>,

@@ -11,7 +11,7 @@ use super::Host;
 use crate::auth::{Access, challenge, lock};
 use crate::wire::answer::{self, refusal};
 use crate::wire::origin::{Origin, authority, follow};
-use crate::wire::transport::{Payload, Request, Response};
+use crate::wire::transport::{Request, Response};
 use crate::{Error, Secret};
 
 /// As many as Go's and most other HTTP clients follow.
@@ -60,7 +60,7 @@ impl Host {
             }
             result => result?,
         };
-        if response.is_redirection() && matches!(request.payload, Payload::Absent) {
+        if response.is_redirection() && request.payload.is_absent() {
             (response, sent) = self.redirected(request, response, &base, access)?;
         }
         if sent.is_some() && response.is_success() {

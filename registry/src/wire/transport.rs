@@ -13,8 +13,10 @@ use std::io;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use reqwest::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue,
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue, IF_MATCH,
+    IF_NONE_MATCH, RANGE,
 };
 use reqwest::{Client, Method, Url};
 use rustls::AlertDescription;
@@ -30,7 +32,7 @@ use crate::{ClientOptions, Error, Secret};
 const CONNECT: Duration = Duration::from_secs(30);
 /// Connections only move bytes; one thread fills any line.
 const RUNTIME_THREADS: usize = 1;
-/// Bytes a second that a small answer comes with at least, on the worst of lines.
+/// Bytes a second that an answer comes with at least, on the worst of lines.
 const LEAST_SPEED: u64 = 1024;
 /// Idle connections are closed by servers and balancers after a minute or more; ours go first.
 const KEEP_IDLE: Duration = Duration::from_secs(45);
@@ -43,6 +45,17 @@ pub(crate) enum Payload<'a> {
     /// Bytes of this type; empty without a type for a POST that only opens something.
     Bytes(Option<&'a str>, &'a [u8]),
     Content(Content<'a>),
+    /// Nothing, and of the answer only what comes from this byte on (RFC 9110, section 14.2).
+    From(u64),
+    /// Bytes of this type in the place of what has this `ETag`, or of nothing (RFC 9110, section 13.1).
+    InPlaceOf(Option<&'a str>, &'a str, &'a [u8]),
+}
+
+impl Payload<'_> {
+    /// Whether a request with it only reads, so that a redirect may be followed.
+    pub(crate) fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent | Self::From(_))
+    }
 }
 
 /// A request that can be sent any number of times.
@@ -97,6 +110,10 @@ pub(crate) struct Response {
     words: Vec<u8>,
     runtime: Handle,
     idle: Duration,
+    deadline: Option<Deadline>,
+    /// How long the body has been waited for, and how much of it came.
+    waited: Duration,
+    received: u64,
 }
 
 impl Response {
@@ -123,23 +140,41 @@ impl Response {
 
     /// Appends the body to `bytes`, and stops soon after `limit` bytes.
     pub(crate) fn read(&mut self, limit: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
-        bytes.append(&mut self.words);
-        let begun = Instant::now();
-        while bytes.len() as u64 <= limit {
-            // A far side that sends a byte now and then is not silent, and yet would keep us for days.
-            let patience = self.idle + Duration::from_secs(bytes.len() as u64 / LEAST_SPEED);
-            if begun.elapsed() > patience {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            let chunk = async { tokio::time::timeout(self.idle, self.inner.chunk()).await };
+        while bytes.len() as u64 <= limit
+            && let Some(chunk) = self.chunk()?
+        {
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(())
+    }
+
+    /// The next bytes of the body, never none; `None` at its end.
+    pub(crate) fn chunk(&mut self) -> io::Result<Option<Bytes>> {
+        if !self.words.is_empty() {
+            return Ok(Some(std::mem::take(&mut self.words).into()));
+        }
+        loop {
+            let begun = Instant::now();
+            let left = self.deadline.map_or(Duration::MAX, |deadline| deadline.left());
+            let longest = self.idle.min(left);
+            let chunk = async { tokio::time::timeout(longest, self.inner.chunk()).await };
             match self.runtime.block_on(chunk) {
-                Ok(Ok(Some(chunk))) => bytes.extend_from_slice(&chunk),
-                Ok(Ok(None)) => break,
+                Ok(Ok(Some(chunk))) if chunk.is_empty() => {}
+                Ok(Ok(Some(chunk))) => {
+                    self.waited += begun.elapsed();
+                    self.received += chunk.len() as u64;
+                    // A far side that sends a byte now and then is not silent, and yet would keep us for days.
+                    let patience = self.idle + Duration::from_secs(self.received / LEAST_SPEED);
+                    if self.waited > patience {
+                        return Err(io::ErrorKind::TimedOut.into());
+                    }
+                    return Ok(Some(chunk));
+                }
+                Ok(Ok(None)) => return Ok(None),
                 Ok(Err(error)) => return Err(io::Error::other(error.without_url())),
                 Err(_) => return Err(io::ErrorKind::TimedOut.into()),
             }
         }
-        Ok(())
     }
 }
 
@@ -245,6 +280,14 @@ impl Transport {
         let runtime = self.runtime.handle();
         let result = match request.payload {
             Payload::Absent => self.wait(builder),
+            Payload::From(start) => self.wait(builder.header(RANGE, format!("bytes={start}-"))),
+            Payload::InPlaceOf(tag, media_type, bytes) => {
+                let builder = match tag {
+                    Some(tag) => builder.header(IF_MATCH, tag),
+                    None => builder.header(IF_NONE_MATCH, "*"),
+                };
+                self.wait(builder.header(CONTENT_TYPE, media_type).body(bytes.to_vec()))
+            }
             Payload::Bytes(media_type, bytes) => {
                 let builder = match media_type {
                     Some(media_type) => builder.header(CONTENT_TYPE, media_type),
@@ -260,9 +303,15 @@ impl Transport {
             }
         };
         match result {
-            Ok((inner, words)) => {
-                Ok(Response { inner, words, runtime: runtime.clone(), idle: self.idle })
-            }
+            Ok((inner, words)) => Ok(Response {
+                inner,
+                words,
+                runtime: runtime.clone(),
+                idle: self.idle,
+                deadline: self.deadline,
+                waited: Duration::ZERO,
+                received: 0,
+            }),
             Err(failure) => Err(explain(failure, request, self.deadline)),
         }
     }

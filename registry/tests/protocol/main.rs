@@ -3,9 +3,13 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod auth;
+mod delete;
 mod manifest;
 mod mirrors;
+mod pull;
+mod referrers;
 mod server;
+mod tags;
 mod tls;
 mod upload;
 

@@ -4,6 +4,7 @@
 //! breaks the specification is noted as a violation, and a test fails on it when the server is dropped. A test that
 //! wants a fault passes an interceptor, which sees each request before its body is read.
 
+mod reading;
 mod registry;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,6 +45,8 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
     /// Answer before the body is read, take no more requests, and close when the client does.
     pub(crate) early: bool,
+    /// Say nothing more, and do not close either.
+    pub(crate) silent: bool,
 }
 
 impl Answer {
@@ -66,6 +69,12 @@ impl Answer {
         Self::new(0).early()
     }
 
+    /// What is there of the body, and then nothing.
+    pub(crate) fn silent(mut self) -> Self {
+        (self.early, self.silent) = (true, true);
+        self
+    }
+
     pub(crate) fn early(mut self) -> Self {
         self.early = true;
         self
@@ -82,6 +91,17 @@ pub(crate) enum Guard {
     Token(Option<&'static str>),
 }
 
+/// What can be deleted.
+#[derive(Clone, Copy, Default, PartialEq)]
+pub(crate) enum Deletion {
+    /// Manifests by their digests.
+    #[default]
+    Digests,
+    /// Tags, too.
+    Tags,
+    Nothing,
+}
+
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) blobs: BTreeMap<String, Vec<u8>>,
@@ -89,6 +109,13 @@ pub(crate) struct State {
     uploads: BTreeMap<String, Vec<u8>>,
     /// Blobs of other repositories, by repository.
     pub(crate) elsewhere: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
+    /// Whether it has the referrers API.
+    pub(crate) referrers: bool,
+    /// Whether it heeds `If-Match`.
+    pub(crate) conditional: bool,
+    pub(crate) deletion: Deletion,
+    /// The most tags on a page.
+    pub(crate) page: Option<usize>,
     tokens: BTreeMap<String, BTreeSet<String>>,
     counter: u32,
     pub(crate) requests: Vec<Request>,
@@ -192,7 +219,10 @@ fn converse(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
         }
         let mut text = format!("HTTP/1.1 {} X\r\n", answer.status);
         let length = ("Content-Length", answer.body.len().to_string());
-        let own = answer.headers.iter().any(|(name, _)| *name == length.0);
+        let own = answer
+            .headers
+            .iter()
+            .any(|(name, _)| *name == length.0 || *name == "Transfer-Encoding");
         for (name, value) in answer.headers.iter().chain((!own).then_some(&length)) {
             text.extend([name, ": ", value, "\r\n"]);
         }
@@ -207,7 +237,9 @@ fn converse(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
         }
         if early {
             // Closing at once would take back the answer, should the client still be sending.
-            stream.shutdown(Shutdown::Write)?;
+            if !answer.silent {
+                stream.shutdown(Shutdown::Write)?;
+            }
             std::io::copy(&mut reader, &mut std::io::sink())?;
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use data_encoding::BASE64;
 use registry::Digest;
 
-use super::{Answer, Guard, Request, State, decoded};
+use super::{Answer, Guard, Request, State, decoded, reading};
 
 pub(crate) fn answer(request: &Request, guard: &Guard, address: &str, state: &mut State) -> Answer {
     if request.header("transfer-encoding").is_some() {
@@ -30,35 +30,15 @@ pub(crate) fn answer(request: &Request, guard: &Guard, address: &str, state: &mu
         ("GET", "blobs", session) if session.starts_with("uploads/") => {
             status(&repository, session, state)
         }
-        ("GET", "tags", "list") if state.manifests.is_empty() => unknown("NAME_UNKNOWN"),
-        ("GET", "tags", "list") => {
-            let tags: Vec<_> =
-                state.manifests.keys().filter(|target| !target.contains(':')).collect();
-            Answer::new(200).body(format!(r#"{{"name":"{repository}","tags":{tags:?}}}"#))
-        }
-        ("HEAD" | "GET", "blobs", digest) => match state.blobs.get(digest) {
-            Some(bytes) => {
-                Answer::new(200).with("Docker-Content-Digest", digest).with_body(request, bytes)
-            }
-            None => unknown("BLOB_UNKNOWN"),
-        },
+        ("HEAD" | "GET", "blobs", digest) => reading::blob(request, digest, state),
+        ("GET", "tags", "list") => reading::tags(request, &repository, state),
+        ("GET", "referrers", digest) => reading::referrers(digest, state),
+        ("DELETE", "manifests", target) => reading::delete(target, state),
         ("POST", "blobs", "uploads/") => open(request, &repository, state),
         ("PATCH", "blobs", session) => append(request, &repository, session, state),
         ("PUT", "blobs", session) => finish(request, session, state),
         ("PUT", "manifests", target) => put_manifest(request, target, state),
-        ("GET", "manifests", target) => match state.manifests.get(target) {
-            Some((kind, bytes))
-                if request
-                    .header("accept")
-                    .is_some_and(|accept| accept.contains(kind.as_str())) =>
-            {
-                Answer::new(200)
-                    .with("Content-Type", kind.clone())
-                    .with("Docker-Content-Digest", Digest::of(bytes).to_string())
-                    .with_body(request, bytes)
-            }
-            _ => unknown("MANIFEST_UNKNOWN"),
-        },
+        ("HEAD" | "GET", "manifests", target) => reading::manifest(request, target, state),
         _ => {
             state.violations.push(format!("{} {} is no endpoint", request.method, request.path));
             Answer::new(405)
@@ -67,7 +47,7 @@ pub(crate) fn answer(request: &Request, guard: &Guard, address: &str, state: &mu
 }
 
 impl Answer {
-    fn with_body(self, request: &Request, bytes: &[u8]) -> Self {
+    pub(super) fn with_body(self, request: &Request, bytes: &[u8]) -> Self {
         if request.method == "HEAD" {
             self.with("Content-Length", bytes.len().to_string())
         } else {
@@ -76,16 +56,16 @@ impl Answer {
     }
 }
 
-/// Repository, `blobs`, `manifests` or `tags`, and the rest.
+/// Repository, kind of what is asked for, and the rest.
 fn split(path: &str) -> Option<(String, &'static str, &str)> {
     let rest = path.strip_prefix("/v2/")?;
-    ["blobs", "manifests", "tags"].into_iter().find_map(|kind| {
+    ["blobs", "manifests", "tags", "referrers"].into_iter().find_map(|kind| {
         let (repository, tail) = rest.split_once(&format!("/{kind}/"))?;
         Some((repository.to_owned(), kind, tail))
     })
 }
 
-fn unknown(code: &str) -> Answer {
+pub(super) fn unknown(code: &str) -> Answer {
     Answer::new(404)
         .body(format!(r#"{{"errors":[{{"code":"{code}","message":"not known to registry"}}]}}"#))
 }
@@ -108,8 +88,11 @@ fn allowed(request: &Request, guard: &Guard, repository: &str, state: &State) ->
         Guard::Open => sent.is_empty(),
         Guard::Basic(user) => sent == format!("Basic {}", BASE64.encode(user.as_bytes())),
         Guard::Token(_) => {
-            let action =
-                if matches!(request.method.as_str(), "GET" | "HEAD") { "pull" } else { "push" };
+            let action = match request.method.as_str() {
+                "GET" | "HEAD" => "pull",
+                "DELETE" => "delete",
+                _ => "push",
+            };
             let has = |repository: &str, action: &str| {
                 let scopes = sent.strip_prefix("Bearer ").and_then(|token| state.tokens.get(token));
                 scopes.is_some_and(|scopes| scopes.contains(&format!("{repository}:{action}")))
@@ -230,9 +213,22 @@ fn finish(request: &Request, session: &str, state: &mut State) -> Answer {
 }
 
 fn put_manifest(request: &Request, target: &str, state: &mut State) -> Answer {
+    let before = state.manifests.get(target).map(|(_, bytes)| reading::etag(bytes));
+    if state.conditional
+        && (request.header("if-match").is_some_and(|wanted| before.as_deref() != Some(wanted))
+            || request.header("if-none-match").is_some() && before.is_some())
+    {
+        return Answer::new(412);
+    }
+    let subject = reading::subject(&request.body);
     let text = String::from_utf8_lossy(&request.body).into_owned();
     let named = text.split('"').filter(|part| part.starts_with("sha256:"));
-    if let Some(missing) = named.into_iter().find(|digest| !state.blobs.contains_key(*digest)) {
+    let missing = named.into_iter().find(|digest| {
+        !state.blobs.contains_key(*digest)
+            && !state.manifests.contains_key(*digest)
+            && subject.as_deref() != Some(*digest)
+    });
+    if let Some(missing) = missing {
         state.violations.push(format!("the manifest came before {missing}"));
         return Answer::new(400).body(r#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN"}]}"#);
     }
@@ -240,5 +236,9 @@ fn put_manifest(request: &Request, target: &str, state: &mut State) -> Answer {
     let digest = Digest::of(&request.body).to_string();
     state.manifests.insert(target.to_owned(), (kind.clone(), request.body.clone()));
     state.manifests.insert(digest.clone(), (kind, request.body.clone()));
-    Answer::new(201).with("Docker-Content-Digest", digest)
+    let answer = Answer::new(201).with("Docker-Content-Digest", digest);
+    match subject {
+        Some(subject) if state.referrers => answer.with("OCI-Subject", subject),
+        _ => answer,
+    }
 }
