@@ -13,8 +13,11 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use registry::Digest;
 use rustix::fs::{Advice, AtFlags, CWD, Mode, OFlags};
 use tempfile::NamedTempFile;
+
+use crate::image::Unreadable;
 
 /// Why an output could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +29,13 @@ pub enum OutputError {
     Occupied(PathBuf),
     #[error("cannot write the image to standard output")]
     Stream(#[source] io::Error),
+    #[error("cannot read the layer `{digest}` of `{name}`")]
+    Base {
+        name: String,
+        digest: Digest,
+        #[source]
+        source: io::Error,
+    },
     #[error("cannot write `{}`", path.display())]
     Write {
         path: PathBuf,
@@ -37,7 +47,19 @@ pub enum OutputError {
 impl OutputError {
     pub(crate) fn write(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| Self::Write { path, source }
+        move |source| Self::unless_read(source, |source| Self::Write { path, source })
+    }
+
+    pub(crate) fn stream(source: io::Error) -> Self {
+        Self::unless_read(source, Self::Stream)
+    }
+
+    /// What failed may be the reading of what was to be written.
+    fn unless_read(source: io::Error, write: impl FnOnce(io::Error) -> Self) -> Self {
+        match source.downcast::<Unreadable>() {
+            Ok(Unreadable { name, digest, source }) => Self::Base { name, digest, source },
+            Err(source) => write(source),
+        }
     }
 
     /// What the user can do about it.
@@ -52,6 +74,9 @@ impl OutputError {
                 Some("whoever read it stopped before its end: see what it says".into())
             }
             Self::Stream(source) => crate::image::room(source),
+            Self::Base { .. } => {
+                Some("it is damaged, or its registry is: try again, or name another image".into())
+            }
             Self::Write { path, source } => crate::image::no_place(parent(path), source),
         }
     }

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use registry::{Blob, Client, Digest, Manifest, Queue, Reference, Survey};
+use registry::{Blob, Client, Digest, Queue, Reference, Survey};
 
-use crate::image::Image;
+use crate::image::{Base, BaseLayer, Image, Images};
 use crate::progress::{Event, Progress};
 
 /// What was seen at a tag so long ago may have been replaced by somebody else.
@@ -22,6 +22,8 @@ pub struct Target {
     pub client: Client,
     /// A repository of the same registry that may have the layers already.
     pub mount_from: Option<String>,
+    /// The repository of the same registry that the image underneath is in.
+    base: Option<String>,
     /// What the repository has, and when that was.
     before: Option<(Survey, Instant)>,
 }
@@ -29,7 +31,7 @@ pub struct Target {
 impl Target {
     /// A repository of which nothing is known yet. All `references` are to be in it.
     pub fn new(client: Client, references: Vec<Reference>, mount_from: Option<String>) -> Self {
-        Self { references, client, mount_from, before: None }
+        Self { references, client, mount_from, base: None, before: None }
     }
 
     /// Finds out what the repository has. `known` are other tags or digests in it, which are asked
@@ -37,6 +39,20 @@ impl Target {
     pub fn survey(&mut self, known: &[String]) -> Result<(), registry::Error> {
         self.before = Some((self.client.survey(known)?, Instant::now()));
         Ok(())
+    }
+
+    /// Takes note of an image, in the repository `of`, that the next one is put on: what this
+    /// repository lacks of it is then mounted from there, if it is in the same registry.
+    pub fn on_base(&mut self, of: &Reference, base: &Base) {
+        let own = self.client.reference();
+        if of.registry() != own.registry() {
+            return;
+        }
+        if of.repository() == own.repository() {
+            self.client.learn(base.layers.iter().map(|layer| layer.digest()));
+        } else {
+            self.base = Some(of.repository().to_owned());
+        }
     }
 
     /// What the survey found: the image at the first tag, or others.
@@ -73,6 +89,17 @@ impl Sender<'_, '_> {
             self.queue.add(&target.client, blob, target.mount_from.as_deref())
         })
     }
+
+    /// As [`Self::add`], for all layers of an image underneath, which are taken from where that is.
+    pub fn add_base(&self, base: &Base) -> bool {
+        self.targets.iter().all(|target| {
+            let source = target.base.as_deref().or(target.mount_from.as_deref());
+            base.layers.iter().all(|layer| {
+                let blob: Arc<dyn Blob> = Arc::<BaseLayer>::clone(layer);
+                self.queue.add(&target.client, blob, source)
+            })
+        })
+    }
 }
 
 /// Runs `work`, which hands over each blob as it is made, and sends meanwhile. All is in place when
@@ -85,25 +112,39 @@ pub fn sending<T, E: From<registry::Error>>(
     registry::sending(&Forward(progress), |queue| work(&Sender { queue, targets }))
 }
 
-/// Completes a push whose blobs are in place: the manifest, under all tags of the target. Returns
-/// `REPOSITORY@DIGEST` for each.
+/// Completes a push whose blobs are in place: the manifests of several images by their digests, then
+/// the only one or the index under all tags of the target. Returns `REPOSITORY@DIGEST` for each.
 pub fn finish(
     target: &Target,
-    image: &Image,
+    images: &Images,
     progress: &dyn Progress,
 ) -> Result<Vec<String>, registry::Error> {
     let mut left = &target.references[..];
-    if target.is_at(image.digest())? {
+    let is_there = target.is_at(images.digest())?;
+    if is_there {
         left = &left[1..];
     }
     let tags: Vec<String> = left.iter().map(Reference::target).collect();
-    let layers = image.layers.iter().map(|layer| &**layer as &dyn Blob);
-    let blobs: Vec<&dyn Blob> = layers.chain([&image.config as &dyn Blob]).collect();
-    let manifest = Manifest::new(image.dialect.manifest(), image.manifest.bytes());
-    registry::finish(&target.client, &blobs, &manifest, &tags, &Forward(progress))?;
-    // The next push plans around this image, and has its configuration at hand then.
-    target.client.keep(&image.config);
-    let pinned = |reference: &Reference| format!("{}@{}", reference.name(), manifest.digest);
+    let forward = Forward(progress);
+    let put = |image: &Image, targets: &[String]| {
+        let blobs: Vec<&dyn Blob> = image.blobs().collect();
+        registry::finish(&target.client, &blobs, &image.to_manifest(), targets, &forward)
+    };
+    match images {
+        Images::One(image) => {
+            put(image, &tags)?;
+        }
+        Images::Several { images, index } => {
+            // What names them all names only what is there.
+            for image in images.iter().filter(|_| !is_there) {
+                put(image, &[image.digest().to_string()])?;
+            }
+            registry::finish(&target.client, &[], index, &tags, &forward)?;
+        }
+    }
+    // The next push plans around these images, and has their configurations at hand then.
+    images.all().iter().for_each(|image| target.client.keep(&image.config));
+    let pinned = |reference: &Reference| format!("{}@{}", reference.name(), images.digest());
     Ok(target.references.iter().map(pinned).collect())
 }
 

@@ -65,6 +65,16 @@ impl ClosureArgs {
         if roots.is_empty() && self.graph.is_none() {
             roots.push("./result".into());
         }
+        self.closure_of(roots, with_hashes, progress)
+    }
+
+    /// The closure of other roots than those that were named.
+    pub(crate) fn closure_of(
+        &self,
+        roots: Vec<PathBuf>,
+        with_hashes: bool,
+        progress: &dyn Progress,
+    ) -> anyhow::Result<Closure> {
         let query = self.query(roots, self.graph.clone(), with_hashes);
         let closure = query.closure()?;
         if let (Some(file), true) = (&query.graph, closure.paths.is_empty()) {

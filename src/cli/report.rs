@@ -105,6 +105,11 @@ fn plain(text: &str) -> String {
     plain
 }
 
+/// What a registry said, if that is why something could not be read.
+fn of_registry(error: &io::Error) -> Option<&registry::Error> {
+    error.get_ref()?.downcast_ref()
+}
+
 fn hints(cause: &(dyn std::error::Error + 'static)) -> Vec<String> {
     if let Some(error) = cause.downcast_ref::<closure::Error>() {
         error.hints()
@@ -113,7 +118,13 @@ fn hints(cause: &(dyn std::error::Error + 'static)) -> Vec<String> {
     } else if let Some(error) = cause.downcast_ref::<image::config::ConfigError>() {
         error.hint().into_iter().collect()
     } else if let Some(error) = cause.downcast_ref::<output::OutputError>() {
-        error.hint().into_iter().collect()
+        match error {
+            output::OutputError::Base { source, .. } => match of_registry(source) {
+                Some(inner) => vec![hint_of_registry(inner)],
+                None => error.hint().into_iter().collect(),
+            },
+            _ => error.hint().into_iter().collect(),
+        }
     } else if let Some(error) = cause.downcast_ref::<earlier::Error>() {
         hints_of_earlier(error)
     } else if let Some(error) = cause.downcast_ref::<copy::Error>() {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use registry::{Digest, ManifestError, Reference};
 
 use crate::earlier;
+use crate::image::BaseError;
 use crate::output::OutputError;
 
 /// Why an image could not be copied. `name` is what the user called it.
@@ -18,6 +19,8 @@ pub enum Error {
     Registry(#[from] registry::Error),
     #[error(transparent)]
     Output(#[from] OutputError),
+    #[error(transparent)]
+    Base(#[from] BaseError),
     #[error("`{name}` cannot be understood")]
     Manifest { name: String, source: ManifestError },
     #[error("cannot read `{digest}` of `{name}`")]
@@ -45,6 +48,7 @@ impl Error {
             Self::Manifest { .. } | Self::Read { .. } => {
                 "it is damaged, or no image: get or write it anew".into()
             }
+            Self::Base(error) => error.hint(),
             Self::Platform { .. } => "name one of those with `--platform`".into(),
             Self::Ambiguous { .. } => {
                 "name the variant, too, as in `--platform linux/arm/v7`".into()

@@ -12,6 +12,7 @@
 //! keep; it gets one.
 
 mod archive;
+mod base;
 mod docker;
 mod error;
 mod index;
@@ -29,6 +30,7 @@ use registry::{Digest, Reference, Registries};
 
 use crate::earlier::{self, Place};
 use crate::progress::Progress;
+pub use base::base;
 pub use error::Error;
 pub use index::index;
 pub use selected::Selected;

@@ -16,7 +16,7 @@ const MAX_MANIFESTS: u64 = 2000;
 /// Bytes of all of them.
 const MAX_BYTES: u64 = 256 << 20;
 /// The most that is read of a configuration.
-const MAX_CONFIG: u64 = 16 << 20;
+pub(super) const MAX_CONFIG: u64 = 16 << 20;
 /// Manifests that are asked for at once.
 const AT_ONCE: usize = 16;
 /// How many platforms a message lists.
@@ -139,7 +139,7 @@ fn is_foreign(blob: &Descriptor) -> bool {
     blob.media_type.contains(".foreign.") || blob.media_type.contains(".nondistributable.")
 }
 
-fn parts(source: &dyn Source, manifest: &Manifest) -> Result<Parts, Error> {
+pub(super) fn parts(source: &dyn Source, manifest: &Manifest) -> Result<Parts, Error> {
     manifest.parts().map_err(|error| Error::Manifest { name: source.name().into(), source: error })
 }
 
@@ -147,7 +147,7 @@ fn parts(source: &dyn Source, manifest: &Manifest) -> Result<Parts, Error> {
 pub(super) fn leaves(source: &dyn Source) -> Result<Vec<Leaf>, Error> {
     let root = source.root();
     let mut leaves = Vec::new();
-    find_leaves(source, root.clone(), root.descriptor(), MAX_DEPTH, &mut leaves)?;
+    find_leaves(source, root.clone(), root.descriptor(), MAX_DEPTH, &|_| true, &mut leaves)?;
     Ok(leaves)
 }
 
@@ -156,6 +156,7 @@ fn find_leaves(
     manifest: Manifest,
     descriptor: Descriptor,
     depth: usize,
+    is_of_use: &dyn Fn(&Platform) -> bool,
     leaves: &mut Vec<Leaf>,
 ) -> Result<(), Error> {
     let name = || source.name().to_owned();
@@ -169,8 +170,10 @@ fn find_leaves(
     match parts(source, &manifest)? {
         Parts::Index(index) => {
             for descriptor in index.manifests {
-                let child = source.manifest(&descriptor)?;
-                find_leaves(source, child, descriptor, depth - 1, leaves)?;
+                if descriptor.platform.as_ref().is_none_or(is_of_use) {
+                    let child = source.manifest(&descriptor)?;
+                    find_leaves(source, child, descriptor, depth - 1, is_of_use, leaves)?;
+                }
             }
         }
         Parts::Image { config, .. } => {
@@ -193,16 +196,19 @@ fn platform_of(source: &dyn Source, config: &Descriptor) -> Result<Platform, Err
         .ok_or_else(|| Error::NoPlatform { name: source.name().into() })
 }
 
-/// The one image for `wanted`.
-fn choose(source: &dyn Source, wanted: &Platform) -> Result<Manifest, Error> {
-    let leaves = leaves(source)?;
-    let mut fitting: Vec<&Leaf> = leaves.iter().filter(|leaf| leaf.platform.fits(wanted)).collect();
-    let (name, wanted) = (source.name().to_owned(), wanted.to_string());
+/// The one image for `wanted`. The others of an index that says for whom they are stay where they are.
+pub(super) fn choose(source: &dyn Source, wanted: &Platform) -> Result<Manifest, Error> {
+    let root = source.root();
+    let fits = |platform: &Platform| platform.fits(wanted);
+    let mut fitting = Vec::new();
+    find_leaves(source, root.clone(), root.descriptor(), MAX_DEPTH, &fits, &mut fitting)?;
+    fitting.retain(|leaf| fits(&leaf.platform));
     fitting.dedup_by_key(|leaf| leaf.manifest.digest);
-    match fitting[..] {
+    let (name, wanted) = (source.name().to_owned(), wanted.to_string());
+    match &fitting[..] {
         [leaf] => Ok(leaf.manifest.clone()),
         [] => {
-            let there: BTreeSet<String> = leaves
+            let there: BTreeSet<String> = leaves(source)?
                 .iter()
                 .filter(|leaf| !leaf.platform.is_unknown())
                 .map(|leaf| format!("`{}`", leaf.platform))

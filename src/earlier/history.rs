@@ -1,7 +1,11 @@
 //! An image configuration's history: which layer has which store paths, and who made it.
 //!
 //! This program and nixpkgs' dockerTools both write `store paths: [...]` as the comment of a layer,
-//! the one as JSON, the other as Python prints a list. Only ours has a key.
+//! the one as JSON, the other as Python prints a list. Only ours has a key. Of an image on top of
+//! another (`base=N`), the first N layers are the other's: whoever made them, they are no part of
+//! the plan.
+
+use std::collections::BTreeSet;
 
 use layering::{StoreDir, StorePath};
 use serde::Deserialize;
@@ -57,56 +61,80 @@ pub(super) fn parse(bytes: &[u8], name: &str, document: &str) -> Result<History,
     let mut names = Names::new(name);
     // Histories are optional and may lack entries: then nobody knows whose the others are.
     if history.len() == layers.len() {
-        for (index, (layer, entry)) in layers.iter_mut().zip(history).enumerate() {
-            let place = |at: usize| format!("layer {}, path {}", index + 1, at + 1);
+        // Ours first, as they say which store it is.
+        let base = history.iter().rev().find_map(Entry::base).unwrap_or(0).min(layers.len());
+        let (below, ours) = layers.split_at_mut(base);
+        let own = history.split_off(base);
+        for (index, (layer, entry)) in ours.iter_mut().zip(own).enumerate() {
+            let place = |at: usize| format!("layer {}, path {}", base + index + 1, at + 1);
             entry.read(layer, &mut names, place)?;
+        }
+        let mut seen: BTreeSet<StorePath> =
+            ours.iter().flat_map(|layer| layer.paths.iter().cloned()).collect();
+        for (layer, entry) in below.iter_mut().zip(history).rev() {
+            entry.read_theirs(layer, &mut names);
+            // What is on top is what a container sees.
+            layer.paths.retain(|path| seen.insert(path.clone()));
         }
     }
     Ok(History { store_dir: names.store_dir, layers: Some(layers) })
 }
 
 impl Entry {
+    /// What is behind the maker's name, if that is us.
+    fn by_us(&self) -> Option<&str> {
+        let rest = self.created_by.as_deref()?.strip_prefix(MAKER)?;
+        (rest.is_empty() || rest.starts_with(' ')).then_some(rest)
+    }
+
+    /// How many layers of another image are below, if this says so.
+    fn base(&self) -> Option<usize> {
+        let mut words = self.by_us()?.split_ascii_whitespace();
+        words.find_map(|word| word.strip_prefix("base="))?.parse().ok()
+    }
+
     fn read(
-        self,
+        &self,
         layer: &mut EarlierLayer,
         names: &mut Names<'_>,
         place: impl Fn(usize) -> String,
     ) -> Result<(), Error> {
-        let made_by = self.created_by.unwrap_or_default();
-        let by_us =
-            made_by.strip_prefix(MAKER).filter(|rest| rest.is_empty() || rest.starts_with(' '));
-        let comment = self.comment.unwrap_or_default();
-        let Some(list) = comment.strip_prefix(COMMENT) else { return Ok(()) };
-        match by_us {
-            Some(key) => {
-                let paths: Vec<String> =
-                    serde_json::from_str(list).map_err(|source| Error::Json {
-                        name: names.name.into(),
-                        document: "the list of store paths in the history".into(),
-                        source,
-                    })?;
-                layer.paths = names.paths(&paths, place)?;
-                // Later versions may say more.
-                for word in key.split_ascii_whitespace() {
-                    match word.strip_prefix("nar-size=") {
-                        Some(size) => layer.nar_size = size.parse().ok(),
-                        None => layer.key = layer.key.or_else(|| word.parse().ok()),
-                    }
-                }
-            }
-            None => {
-                // No name in a store has quotes, so that a list of Python's is nearly JSON.
-                let paths: Vec<String> =
-                    serde_json::from_str(&list.replace('\'', "\"")).unwrap_or_default();
-                // What others write may be anything: what cannot be read is not ours to judge.
-                let mut theirs = Names { name: names.name, store_dir: names.store_dir.clone() };
-                if let Ok(read) = theirs.paths(&paths, place) {
-                    names.store_dir = theirs.store_dir;
-                    layer.paths = read;
-                }
+        let Some(words) = self.by_us() else {
+            self.read_theirs(layer, names);
+            return Ok(());
+        };
+        let Some(list) = self.list() else { return Ok(()) };
+        let paths: Vec<String> = serde_json::from_str(list).map_err(|source| Error::Json {
+            name: names.name.into(),
+            document: "the list of store paths in the history".into(),
+            source,
+        })?;
+        layer.paths = names.paths(&paths, place)?;
+        // Later versions may say more.
+        for word in words.split_ascii_whitespace() {
+            match word.strip_prefix("nar-size=") {
+                Some(size) => layer.nar_size = size.parse().ok(),
+                None => layer.key = layer.key.or_else(|| word.parse().ok()),
             }
         }
         Ok(())
+    }
+
+    /// Reads what others write. That may be anything: what cannot be read is not ours to judge.
+    fn read_theirs(&self, layer: &mut EarlierLayer, names: &mut Names<'_>) {
+        let Some(list) = self.list() else { return };
+        // No name in a store has quotes, so that a list of Python's is nearly JSON.
+        let paths: Vec<String> =
+            serde_json::from_str(&list.replace('\'', "\"")).unwrap_or_default();
+        let mut theirs = Names { name: names.name, store_dir: names.store_dir.clone() };
+        if let Ok(read) = theirs.paths(&paths, |_| String::new()) {
+            names.store_dir = theirs.store_dir;
+            layer.paths = read;
+        }
+    }
+
+    fn list(&self) -> Option<&str> {
+        self.comment.as_deref()?.strip_prefix(COMMENT)
     }
 }
 
@@ -224,6 +252,32 @@ mod tests {
         let read = layers(&json!([{"created_by": "", "comment": comment}]), 1).unwrap();
         let layer = &read.layers.unwrap()[0];
         assert_eq!((layer.paths.len(), layer.key), (2, None));
+    }
+
+    #[test]
+    fn layers_of_an_image_underneath_are_no_part_of_the_plan() {
+        // The one underneath is ours as well, and even has a path that is on top of it again.
+        let on_top = |names: &[&str], base: usize| {
+            let mut entry = ours(names);
+            entry["created_by"] = format!("closure2img {ID} nar-size=7 base={base}").into();
+            entry
+        };
+        let history = json!([{"empty_layer": true}, on_top(&["x"], 9), ours(&["a", "b"]),
+            {"created_by": "RUN", "empty_layer": true}, on_top(&["b", "c"], 2)]);
+        let layers = layers(&history, 3).unwrap().layers.unwrap();
+        let names = |layer: &EarlierLayer| {
+            layer.paths.iter().map(|path| path.name().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            layers.iter().map(names).collect::<Vec<_>>(),
+            [vec!["x"], vec!["a"], vec!["b", "c"]]
+        );
+        let keys: Vec<bool> = layers.iter().map(|layer| layer.key.is_some()).collect();
+        assert_eq!(keys, [false, false, true]);
+        assert_eq!(layers[2].nar_size, Some(7));
+        // More than there are is nonsense, and costs the plan alone.
+        let read = super::tests::layers(&json!([on_top(&["a"], 99)]), 1).unwrap();
+        assert_eq!(read.layers.unwrap()[0].key, None);
     }
 
     #[test]

@@ -4,15 +4,19 @@
 //! archive is both at once: `docker load`, `podman load` and the `oci-archive:` and
 //! `docker-archive:` transports read the same file.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 
-use registry::{Blob, Digest, Reference};
+use registry::{Blob, Digest, Index, Reference};
 use serde_json::json;
 
-use super::compress::Compression;
+use super::base::BaseLayer;
+use super::compress::Packing;
+use super::images::Images;
 use super::layer::{Layer, Storage};
 use super::manifest::{Dialect, Image, canonical};
 use super::spool::Spool;
+use super::stack::ImageLayer;
 use super::tar;
 use crate::output::AtomicFile;
 use crate::progress::{Event, Progress};
@@ -80,13 +84,22 @@ impl ImageName {
 pub(crate) enum Content<'a> {
     Bytes(Vec<u8>),
     Layer(&'a Layer),
+    Base(&'a BaseLayer),
 }
 
-impl Content<'_> {
+impl<'a> Content<'a> {
+    fn of(layer: &'a ImageLayer) -> Self {
+        match layer {
+            ImageLayer::Own(layer) => Self::Layer(layer),
+            ImageLayer::Base(layer) => Self::Base(layer),
+        }
+    }
+
     fn size(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::Layer(layer) => layer.size,
+            Self::Base(layer) => layer.size(),
         }
     }
 
@@ -95,19 +108,42 @@ impl Content<'_> {
         match self {
             Self::Bytes(bytes) => out.write_all(bytes),
             Self::Layer(layer) => {
-                let mut reader = layer.reader();
-                let most = usize::try_from(layer.size).unwrap_or(COPIED);
-                let mut buffer = vec![0; most.clamp(1, COPIED)];
-                loop {
-                    let count = reader.read(&mut buffer)?;
-                    if count == 0 {
-                        return Ok(());
-                    }
-                    out.write_all(&buffer[..count])?;
-                    progress.report(Event::Written { bytes: count as u64 });
-                }
+                pass(&mut layer.reader(), layer.size, out, progress, |error| error)
+            }
+            Self::Base(layer) => {
+                let unreadable = |error| layer.unreadable(error);
+                let mut reader = layer.open().map_err(unreadable)?;
+                pass(&mut reader, layer.size(), out, progress, unreadable)
             }
         }
+    }
+}
+
+/// Copies `size` bytes, which the reader has or fails with an error to be told as `unreadable` says.
+fn pass(
+    reader: &mut dyn Read,
+    size: u64,
+    out: &mut dyn Write,
+    progress: &dyn Progress,
+    unreadable: impl Fn(io::Error) -> io::Error,
+) -> io::Result<()> {
+    let most = usize::try_from(size).unwrap_or(COPIED);
+    let mut buffer = vec![0; most.clamp(1, COPIED)];
+    let mut left = size;
+    loop {
+        let count = match reader.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            result => result.map_err(&unreadable)?,
+        };
+        left = match (count, left.checked_sub(count as u64)) {
+            (0, Some(0)) => return Ok(()),
+            (0, _) => return Err(unreadable(io::ErrorKind::UnexpectedEof.into())),
+            // More would run into what comes behind it.
+            (_, None) => return Err(unreadable(io::ErrorKind::InvalidData.into())),
+            (_, Some(left)) => left,
+        };
+        out.write_all(&buffer[..count])?;
+        progress.report(Event::Written { bytes: count as u64 });
     }
 }
 
@@ -121,48 +157,78 @@ pub(crate) fn blob_name(digest: &Digest) -> String {
     format!("blobs/sha256/{}", digest.hex())
 }
 
-/// The files of an OCI image layout: layers first, as they are there first.
-pub(crate) fn layout_files<'a>(
-    image: &'a Image,
-    name: Option<&ImageName>,
-) -> Vec<(String, Content<'a>)> {
-    let layers = image.layers.iter().map(|layer| (blob_name(&layer.digest), Content::Layer(layer)));
-    let documents = [&image.config, &image.manifest]
-        .map(|document| (blob_name(&document.digest()), Content::Bytes(document.bytes().to_vec())));
-    let index = [
-        ("index.json".into(), Content::Bytes(index(image, name))),
-        ("oci-layout".into(), Content::Bytes(br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec())),
-    ];
-    layers.chain(documents).chain(index).collect()
+/// The layers of all images, each once, and what their files are called. Ours come first, as they
+/// may be in place already.
+fn layers(images: &Images, name: impl Fn(&ImageLayer) -> String) -> Vec<(String, Content<'_>)> {
+    let mut seen = BTreeSet::new();
+    let all = || images.all().iter().flat_map(|image| &image.layers);
+    let is_own = |layer: &&ImageLayer| matches!(layer, ImageLayer::Own(_));
+    let own_first = all().filter(is_own).chain(all().filter(|layer| !is_own(layer)));
+    own_first
+        .filter(|layer| seen.insert(layer.digest()))
+        .map(|layer| (name(layer), Content::of(layer)))
+        .collect()
 }
 
-/// An image layout that is a Docker archive, too.
-fn both<'a>(image: &'a Image, name: Option<&ImageName>) -> Vec<(String, Content<'a>)> {
-    let mut files = layout_files(image, name);
-    let layers: Vec<String> = image.layers.iter().map(|layer| blob_name(&layer.digest)).collect();
-    let manifest =
-        docker_manifest(&blob_name(&image.config.digest()), &layers, name.map(ImageName::as_str));
-    files.push(("manifest.json".into(), Content::Bytes(manifest)));
+/// The files of an OCI image layout: layers first, as they are there first.
+pub(crate) fn layout_files<'a>(
+    images: &'a Images,
+    name: Option<&ImageName>,
+) -> Vec<(String, Content<'a>)> {
+    let layers = layers(images, |layer| blob_name(&layer.digest()));
+    let mut seen = BTreeSet::new();
+    let documents = images.all().iter().flat_map(|image| [&image.config, &image.manifest]);
+    let documents = documents
+        .filter(|document| seen.insert(document.digest()))
+        .map(|document| (blob_name(&document.digest()), document.bytes().to_vec()));
+    let index = images.index().map(|index| (blob_name(&index.digest), index.bytes.clone()));
+    let fixed = [
+        ("index.json".into(), index_json(images, name)),
+        ("oci-layout".into(), br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec()),
+    ];
+    let documents = documents.chain(index).chain(fixed);
+    let documents = documents.map(|(name, bytes)| (name, Content::Bytes(bytes)));
+    layers.into_iter().chain(documents).collect()
+}
+
+/// An image layout that is a Docker archive, too, if it is of one image.
+fn both<'a>(images: &'a Images, name: Option<&ImageName>) -> Vec<(String, Content<'a>)> {
+    let mut files = layout_files(images, name);
+    if let Images::One(image) = images {
+        let manifest = docker_json(image, name, &blob_name(&image.config.digest()), |layer| {
+            blob_name(&layer.digest())
+        });
+        files.push(("manifest.json".into(), Content::Bytes(manifest)));
+    }
     files
 }
 
-fn docker<'a>(image: &'a Image, name: Option<&ImageName>) -> Vec<(String, Content<'a>)> {
-    let layer_name = |layer: &Layer| match layer.compression {
-        Compression::None => format!("{}.tar", layer.digest.hex()),
-        Compression::Gzip(_) => format!("{}.tar.gz", layer.digest.hex()),
-        Compression::Zstd(_) => format!("{}.tar.zst", layer.digest.hex()),
+fn docker<'a>(
+    images: &'a Images,
+    image: &Image,
+    name: Option<&ImageName>,
+) -> Vec<(String, Content<'a>)> {
+    let layer_name = |layer: &ImageLayer| match layer.packing() {
+        Packing::None => format!("{}.tar", layer.digest().hex()),
+        Packing::Gzip => format!("{}.tar.gz", layer.digest().hex()),
+        Packing::Zstd => format!("{}.tar.zst", layer.digest().hex()),
     };
-    let layers: Vec<String> = image.layers.iter().map(|layer| layer_name(layer)).collect();
     let config = format!("{}.json", image.config.digest().hex());
-    let manifest = docker_manifest(&config, &layers, name.map(ImageName::as_str));
-    let mut files: Vec<(String, Content<'_>)> = layers
-        .into_iter()
-        .zip(&image.layers)
-        .map(|(name, layer)| (name, Content::Layer(layer)))
-        .collect();
+    let manifest = docker_json(image, name, &config, layer_name);
+    let mut files = layers(images, layer_name);
     files.push((config, Content::Bytes(image.config.bytes().to_vec())));
     files.push(("manifest.json".into(), Content::Bytes(manifest)));
     files
+}
+
+fn docker_json(
+    image: &Image,
+    name: Option<&ImageName>,
+    config: &str,
+    layer_name: impl Fn(&ImageLayer) -> String,
+) -> Vec<u8> {
+    let layers: Vec<String> = image.layers.iter().map(layer_name).collect();
+    docker_manifest(config, &layers, name.map(ImageName::as_str))
 }
 
 /// Room for layers in an archive that is to be a file.
@@ -215,16 +281,19 @@ impl Out<'_> {
     }
 }
 
-/// Writes the image as one tar: an OCI layout that `docker load` reads, too, or Docker's own form.
+/// Writes the images as one tar: an OCI layout that, of one image, `docker load` reads, too, or
+/// Docker's own form.
 pub fn write_archive(
-    image: &Image,
+    images: &Images,
     name: Option<&ImageName>,
     out: &mut Out<'_>,
     progress: &dyn Progress,
 ) -> io::Result<()> {
-    let (dirs, files) = match image.dialect {
-        Dialect::Oci => (&BLOBS[..], both(image, name)),
-        Dialect::Docker => (&[][..], docker(image, name)),
+    let (dirs, files) = match images {
+        Images::One(image) if image.dialect == Dialect::Docker => {
+            (&[][..], docker(images, image, name))
+        }
+        _ => (&BLOBS[..], both(images, name)),
     };
     let mut header = Vec::new();
     for dir in dirs {
@@ -240,7 +309,7 @@ pub fn write_archive(
         header.clear();
         let in_place = match content {
             Content::Layer(layer) => out.skip(layer, offset)?,
-            Content::Bytes(_) => false,
+            Content::Bytes(_) | Content::Base(_) => false,
         };
         if in_place {
             progress.report(Event::Written { bytes: size });
@@ -255,25 +324,17 @@ pub fn write_archive(
     out.write().flush()
 }
 
-fn index(image: &Image, name: Option<&ImageName>) -> Vec<u8> {
-    let mut manifest = json!({
-        "mediaType": image.dialect.manifest(),
-        "digest": image.digest().to_string(),
-        "size": image.manifest.size(),
-        "platform": {"architecture": image.machine.as_str(), "os": "linux"},
-    });
+fn index_json(images: &Images, name: Option<&ImageName>) -> Vec<u8> {
+    let mut root = images.descriptor();
     if let Some(name) = name {
-        manifest["annotations"] = json!({
-            "org.opencontainers.image.ref.name": name.tag(),
+        root.annotations = [
+            ("org.opencontainers.image.ref.name".to_owned(), name.tag().to_owned()),
             // By which containerd names what it imports.
-            "io.containerd.image.name": name.reference.to_string(),
-        });
+            ("io.containerd.image.name".to_owned(), name.reference.to_string()),
+        ]
+        .into();
     }
-    canonical(&json!({
-        "schemaVersion": 2,
-        "mediaType": "application/vnd.oci.image.index.v1+json",
-        "manifests": [manifest],
-    }))
+    Index { manifests: vec![root], ..Index::default() }.to_manifest().bytes
 }
 
 pub(crate) fn docker_manifest(config: &str, layers: &[String], name: Option<&str>) -> Vec<u8> {

@@ -40,6 +40,27 @@ impl Compression {
     }
 }
 
+/// How a layer is packed, as its media type says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packing {
+    /// Plain tar.
+    None,
+    /// gzip.
+    Gzip,
+    /// zstd.
+    Zstd,
+}
+
+impl From<Compression> for Packing {
+    fn from(compression: Compression) -> Self {
+        match compression {
+            Compression::None => Self::None,
+            Compression::Gzip(_) => Self::Gzip,
+            Compression::Zstd(_) => Self::Zstd,
+        }
+    }
+}
+
 /// gzip, which every runtime reads.
 impl Default for Compression {
     fn default() -> Self {

@@ -42,7 +42,7 @@ pub struct RunConfig {
     pub volumes: Vec<String>,
     pub labels: BTreeMap<String, String>,
     pub stop_signal: Option<String>,
-    /// What only Docker knows, as it stands in the file.
+    /// What only Docker knows, as it stands in the file or image.
     pub docker: Map<String, Value>,
 }
 
@@ -81,6 +81,10 @@ const KNOWN: [&str; 9] = [
     "Volumes",
     "WorkingDir",
 ];
+
+/// What Docker notes of the making of an image: the container and image it was made with, and what
+/// a build upon it is to do first, which only a build can.
+const MAKING: [&str; 3] = ["Hostname", "Image", "OnBuild"];
 
 /// How many programs a hint names.
 const MENTIONED: usize = 8;
@@ -158,6 +162,31 @@ impl RunConfig {
             },
             other => as_object("the file", other)?,
         };
+        let known = || KNOWN.iter().chain(&DOCKER_ONLY);
+        for (key, _) in object.iter().filter(|(_, value)| !value.is_null()) {
+            if !known().any(|known| known == key) {
+                let plain = key.replace('_', "");
+                let like = known().find(|known| known.eq_ignore_ascii_case(&plain)).copied();
+                return Err(ConfigError::Unknown { key: key.clone(), like });
+            }
+        }
+        Self::read(object)
+    }
+
+    /// Reads the `config` object of somebody else's image. What is not known is carried along; what
+    /// was meant for the making of that image alone is not.
+    pub fn of_image(mut object: Map<String, Value>) -> Result<Self, ConfigError> {
+        for key in MAKING {
+            object.remove(key);
+        }
+        // A variable without a value is not set in a container either.
+        if let Some(Value::Array(env)) = object.get_mut("Env") {
+            env.retain(|pair| pair.as_str().is_none_or(|pair| key_value(pair).is_ok()));
+        }
+        Self::read(object)
+    }
+
+    fn read(object: Map<String, Value>) -> Result<Self, ConfigError> {
         let mut config = Self::default();
         for (key, value) in object.into_iter().filter(|(_, value)| !value.is_null()) {
             match key.as_str() {
@@ -191,15 +220,8 @@ impl RunConfig {
                     let dir = Some(string(&key, value)?).filter(|dir| !dir.is_empty());
                     config.working_dir = dir.map(|dir| absolute("WorkingDir", &dir)).transpose()?;
                 }
-                known if DOCKER_ONLY.contains(&known) => {
-                    config.docker.insert(key, value);
-                }
                 _ => {
-                    let mut all = KNOWN.iter().chain(&DOCKER_ONLY);
-                    let like = all
-                        .find(|known| known.eq_ignore_ascii_case(&key.replace('_', "")))
-                        .copied();
-                    return Err(ConfigError::Unknown { key, like });
+                    config.docker.insert(key, value);
                 }
             }
         }

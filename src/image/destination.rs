@@ -1,12 +1,13 @@
 //! Where an image is written: a file, a directory or a stream.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use super::archive::{self, ImageName, Out, write_archive};
+use super::images::Images;
 use super::layer::Storage;
 use super::layout::{self, write_layout};
-use super::manifest::{Dialect, Image};
+use super::manifest::Dialect;
 use super::spool::Spool;
 use crate::output::{AtomicFile, OutputError, parent};
 use crate::progress::Progress;
@@ -58,24 +59,23 @@ impl Destination {
         }
     }
 
-    /// Writes the image, whole or not at all.
+    /// Writes the images, whole or not at all.
     pub fn write(
         self,
-        image: &Image,
+        images: &Images,
         name: Option<&ImageName>,
         progress: &dyn Progress,
     ) -> Result<(), OutputError> {
-        let failed = |path: PathBuf| move |source: io::Error| OutputError::Write { path, source };
         match self {
             Self::File { path, mut file } => {
-                write_archive(image, name, &mut Out::File(&mut file), progress)
-                    .map_err(failed(path))?;
+                write_archive(images, name, &mut Out::File(&mut file), progress)
+                    .map_err(OutputError::write(path))?;
                 file.commit()
             }
-            Self::Layout(path) => write_layout(image, name, &path, progress),
+            Self::Layout(path) => write_layout(images, name, &path, progress),
             Self::Stream(mut out) => {
-                write_archive(image, name, &mut Out::Stream(&mut *out), progress)
-                    .map_err(OutputError::Stream)
+                write_archive(images, name, &mut Out::Stream(&mut *out), progress)
+                    .map_err(OutputError::stream)
             }
             Self::Nowhere => Ok(()),
         }

@@ -7,20 +7,20 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::archive::{ImageName, layout_files};
-use super::manifest::Image;
+use super::images::Images;
 use crate::output::{AtomicFile, OutputError, parent};
 use crate::progress::Progress;
 
 /// Writes the layout beside `target` and then puts it in place. An image layout that is there
 /// already is replaced; anything else in the way is left alone.
 pub fn write_layout(
-    image: &Image,
+    images: &Images,
     name: Option<&ImageName>,
     target: &Path,
     progress: &dyn Progress,
 ) -> Result<(), OutputError> {
     put(target, |new| {
-        for (name, content) in layout_files(image, name) {
+        for (name, content) in layout_files(images, name) {
             let mut file = AtomicFile::create(&new.join(name))?;
             content.copy(&mut file, progress).map_err(OutputError::write(target))?;
             file.commit()?;

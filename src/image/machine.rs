@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use registry::Platform;
+
 use crate::tree::HEAD_LEN;
 
 /// A machine that programs are made for, named as Go and OCI name it (`GOARCH`; image-spec,
@@ -130,6 +132,8 @@ pub enum MachineError {
     Foreign { found: Machine, file: String, host: Machine },
     #[error("the closure's programs are not for {wanted}, but for {found}")]
     NotWanted { wanted: Machine, found: String },
+    #[error("`{base}` is for {wanted}, and the closure's programs are for {found}")]
+    NotBases { base: String, wanted: String, found: String },
 }
 
 impl MachineError {
@@ -141,7 +145,12 @@ impl MachineError {
                 format!("if the image is meant to run there, say so: `--arch {found}`")
             }
             Self::NotWanted { .. } => {
-                "build the roots for that machine, or leave `--arch` out".into()
+                "build the roots for that machine, or say another with `--arch` or `--platform`"
+                    .into()
+            }
+            Self::NotBases { .. } => {
+                "name an image for the same machine with `--from-image`, or build the roots for its"
+                    .into()
             }
         }
     }
@@ -187,6 +196,16 @@ impl Machines {
             }),
             (Some(_), Some(_)) => Err(MachineError::Mixed(self.list())),
         }
+    }
+
+    /// Checks that they can run where the image `base` does, which is for `platform`.
+    pub fn check_upon(&self, base: &str, platform: &Platform) -> Result<(), MachineError> {
+        let wanted = &platform.architecture;
+        if self.0.is_empty() || self.0.keys().any(|machine| machine.0 == *wanted) {
+            return Ok(());
+        }
+        let (base, wanted, found) = (base.to_owned(), platform.to_string(), self.list());
+        Err(MachineError::NotBases { base, wanted, found })
     }
 
     fn list(&self) -> String {

@@ -10,18 +10,16 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use layering::StoreDir;
-use oci_spec::image::{
-    Arch, Descriptor, HistoryBuilder, ImageConfiguration, ImageManifest, MediaType, Os,
-    RootFsBuilder,
-};
-use registry::{Digest, Memory};
+use oci_spec::image::{Arch, HistoryBuilder, ImageConfiguration, Os, RootFsBuilder};
+use registry::{Blob, Descriptor, Digest, Manifest, Memory, Platform};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::compress::Compression;
+use super::base::Base;
+use super::compress::Packing;
 use super::config::RunConfig;
 use super::layer::Layer;
-use super::machine::Machine;
+use super::stack::ImageLayer;
 
 /// Which family of media types an image speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,15 +47,13 @@ impl Dialect {
         }
     }
 
-    fn layer(self, compression: Compression) -> &'static str {
-        match (self, compression) {
-            (Self::Oci, Compression::None) => "application/vnd.oci.image.layer.v1.tar",
-            (Self::Oci, Compression::Gzip(_)) => "application/vnd.oci.image.layer.v1.tar+gzip",
-            (_, Compression::Zstd(_)) => "application/vnd.oci.image.layer.v1.tar+zstd",
-            (Self::Docker, Compression::None) => "application/vnd.docker.image.rootfs.diff.tar",
-            (Self::Docker, Compression::Gzip(_)) => {
-                "application/vnd.docker.image.rootfs.diff.tar.gzip"
-            }
+    fn layer(self, packing: Packing) -> &'static str {
+        match (self, packing) {
+            (Self::Oci, Packing::None) => "application/vnd.oci.image.layer.v1.tar",
+            (Self::Oci, Packing::Gzip) => "application/vnd.oci.image.layer.v1.tar+gzip",
+            (_, Packing::Zstd) => "application/vnd.oci.image.layer.v1.tar+zstd",
+            (Self::Docker, Packing::None) => "application/vnd.docker.image.rootfs.diff.tar",
+            (Self::Docker, Packing::Gzip) => "application/vnd.docker.image.rootfs.diff.tar.gzip",
         }
     }
 }
@@ -67,8 +63,10 @@ impl Dialect {
 pub struct Description {
     /// How a container is run.
     pub run: RunConfig,
-    /// For which machine.
-    pub machine: Machine,
+    /// For which system and machine.
+    pub platform: Platform,
+    /// The image underneath.
+    pub base: Option<Arc<Base>>,
     /// When the image says that it was made.
     pub created: Timestamp,
     /// Annotations of the manifest.
@@ -83,29 +81,51 @@ pub struct Description {
 #[derive(Clone, Debug)]
 pub struct Image {
     /// Bottom first.
-    pub layers: Vec<Arc<Layer>>,
+    pub layers: Vec<ImageLayer>,
     /// The image configuration; its digest is Docker's image ID.
     pub config: Memory,
     /// The manifest.
     pub manifest: Memory,
     /// Media types.
     pub dialect: Dialect,
-    /// For which machine.
-    pub machine: Machine,
+    /// For which system and machine.
+    pub platform: Platform,
 }
 
 impl Image {
-    /// Puts an image together.
-    pub fn new(layers: Vec<Arc<Layer>>, description: &Description) -> Self {
-        let config = Memory::new(canonical(&configuration(&layers, description)));
+    /// Puts an image together: these layers, on those of the image underneath if there is one.
+    pub fn new(layers: &[Arc<Layer>], description: &Description) -> Self {
+        let config = Memory::new(canonical(&configuration(layers, description)));
+        let base = description.base.iter().flat_map(|base| &base.layers);
+        let base = base.map(|layer| ImageLayer::Base(Arc::clone(layer)));
+        let own = layers.iter().map(|layer| ImageLayer::Own(Arc::clone(layer)));
+        let layers: Vec<ImageLayer> = base.chain(own).collect();
         let manifest = Memory::new(canonical(&manifest(&layers, &config, description)));
-        let Description { dialect, machine, .. } = description;
-        Self { layers, config, manifest, dialect: *dialect, machine: machine.clone() }
+        let Description { dialect, platform, .. } = description;
+        Self { layers, config, manifest, dialect: *dialect, platform: platform.clone() }
     }
 
     /// The digest by which the image can be pulled.
     pub fn digest(&self) -> Digest {
-        registry::Blob::digest(&self.manifest)
+        self.manifest.digest()
+    }
+
+    /// The manifest with its media type.
+    pub fn to_manifest(&self) -> Manifest {
+        Manifest::new(self.dialect.manifest(), self.manifest.bytes())
+    }
+
+    /// What an index says of the image.
+    pub fn descriptor(&self) -> Descriptor {
+        let mut descriptor = self.to_manifest().descriptor();
+        descriptor.platform = Some(self.platform.clone());
+        descriptor
+    }
+
+    /// All that the manifest names.
+    pub fn blobs(&self) -> impl Iterator<Item = &dyn Blob> {
+        let layers = self.layers.iter().map(|layer| layer as &dyn Blob);
+        layers.chain([&self.config as &dyn Blob])
     }
 }
 
@@ -115,18 +135,19 @@ pub(crate) fn canonical<T: Serialize>(value: &T) -> Vec<u8> {
     value.to_string().into_bytes()
 }
 
-/// Who made a layer, from what, and how large its store paths are as NARs: what the plan of the
-/// next image is made with.
-fn made_by(layer: &Layer) -> String {
-    match (layer.key, layer.nar_size) {
-        (None, _) => "closure2img".into(),
-        (Some(key), None) => format!("closure2img {key}"),
-        (Some(key), Some(size)) => format!("closure2img {key} nar-size={size}"),
-    }
+/// Who made a layer, from what, how large its store paths are as NARs, and how many layers of an
+/// image underneath are not ours: what the plan of the next image is made with.
+fn made_by(layer: &Layer, base: usize) -> String {
+    let key = layer.key.map(|key| format!(" {key}"));
+    let size = layer.key.and(layer.nar_size).map(|size| format!(" nar-size={size}"));
+    let base = (base > 0).then(|| format!(" base={base}"));
+    ["closure2img".to_owned()].into_iter().chain(key).chain(size).chain(base).collect()
 }
 
 fn configuration(layers: &[Arc<Layer>], description: &Description) -> Value {
     let created = description.created.to_string();
+    let base = description.base.as_deref();
+    let under = base.map_or(0, |base| base.layers.len());
     let history = layers.iter().map(|layer| {
         let names: Vec<String> =
             layer.paths.iter().map(|path| description.store_dir.join(path)).collect();
@@ -136,18 +157,21 @@ fn configuration(layers: &[Arc<Layer>], description: &Description) -> Value {
         };
         HistoryBuilder::default()
             .created(created.clone())
-            .created_by(made_by(layer))
+            .created_by(made_by(layer, under))
             .comment(comment)
             .build()
             .expect("history has no required fields")
     });
-    let diff_ids: Vec<String> = layers.iter().map(|layer| layer.diff_id.to_string()).collect();
+    let below = base.iter().flat_map(|base| base.layers.iter().map(|layer| layer.diff_id));
+    let diff_ids = below.chain(layers.iter().map(|layer| layer.diff_id));
+    let diff_ids: Vec<String> = diff_ids.map(|id| id.to_string()).collect();
     let rootfs = RootFsBuilder::default().typ("layers").diff_ids(diff_ids).build();
     let mut configuration = ImageConfiguration::default();
     configuration
         .set_created(Some(created.clone()))
-        .set_architecture(Arch::from(description.machine.as_str()))
+        .set_architecture(Arch::from(description.platform.architecture.as_str()))
         .set_os(Os::Linux)
+        .set_variant(description.platform.variant.clone())
         .set_config(Some(description.run.to_oci()))
         .set_rootfs(rootfs.expect("all fields are given"))
         .set_history(Some(history.collect()));
@@ -155,26 +179,27 @@ fn configuration(layers: &[Arc<Layer>], description: &Description) -> Value {
     if let Some(Value::Object(config)) = value.get_mut("config") {
         config.extend(description.run.docker.clone());
     }
+    if let (Some(Value::Array(history)), Some(base)) = (value.get_mut("history"), base) {
+        history.splice(0..0, base.history.iter().cloned());
+    }
     value
 }
 
-fn manifest(layers: &[Arc<Layer>], config: &Memory, description: &Description) -> ImageManifest {
+fn manifest(layers: &[ImageLayer], config: &Memory, description: &Description) -> Value {
     let dialect = description.dialect;
-    let describe = |media_type: &str, blob: &dyn registry::Blob| {
-        let digest: oci_spec::image::Digest =
-            blob.digest().to_string().parse().expect("both speak sha256");
-        Descriptor::new(MediaType::from(media_type), blob.size(), digest)
-    };
-    let layers = layers.iter().map(|layer| describe(dialect.layer(layer.compression), &**layer));
-    let mut manifest = oci_spec::image::ImageManifestBuilder::default()
-        .schema_version(2_u32)
-        .media_type(dialect.manifest())
-        .config(describe(dialect.config(), config))
-        .layers(layers.collect::<Vec<_>>())
-        .build()
-        .expect("all fields are given");
+    let layers = layers.iter().map(|layer| {
+        let mut descriptor = layer.descriptor();
+        descriptor.media_type = dialect.layer(layer.packing()).into();
+        descriptor
+    });
+    let mut manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": dialect.manifest(),
+        "config": Descriptor::new(dialect.config(), config.digest(), config.size()),
+        "layers": layers.collect::<Vec<_>>(),
+    });
     if !description.annotations.is_empty() {
-        manifest.set_annotations(Some(description.annotations.clone().into_iter().collect()));
+        manifest["annotations"] = json!(description.annotations);
     }
     manifest
 }

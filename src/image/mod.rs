@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! Plan ──► Source ──► tar_stream ──► blob_writer ──► Layer ─┬─► Image ─┬─► archive, layout
-//!          (recipe)   (tar blocks)   (hash, compress)       │          └─► registry
-//!                                                run config ┘
+//!          (recipe)   (tar blocks)   (hash, compress)       │   │      └─► registry
+//!                                    Base, run config ──────┘   └─ Images: with others, an index
 //! ```
 //!
 //! A manifest names a configuration and layers by the digests of their blobs; the configuration
@@ -11,6 +11,7 @@
 //! tar, diff ID, compression and digest together, layers side by side.
 
 pub mod archive;
+mod base;
 mod blob_writer;
 mod compress;
 pub mod config;
@@ -19,6 +20,7 @@ mod destination;
 mod entries;
 mod error;
 mod hasher;
+mod images;
 mod layer;
 pub mod layout;
 mod machine;
@@ -29,16 +31,20 @@ mod pool;
 pub mod root_files;
 mod source;
 mod spool;
+mod stack;
 pub(crate) mod tar;
 mod tar_stream;
 mod view;
 
 pub use archive::ImageName;
-pub use compress::{Compression, UnknownCompression};
+pub(crate) use base::Unreadable;
+pub use base::{Base, BaseError, BaseLayer, Identity};
+pub use compress::{Compression, Packing, UnknownCompression};
 pub use config::RunConfig;
 pub use destination::Destination;
 pub use error::Error;
 pub(crate) use error::{no_place, room};
+pub use images::Images;
 pub use layer::{Layer, LayerOptions, Layers, Storage, build};
 pub use machine::{Machine, MachineError, Machines, UnknownMachine};
 pub use manifest::{Description, Dialect, Image};
@@ -46,6 +52,7 @@ pub use order::{Order, Program};
 pub use source::{PathSource, RootEntry, RootNode, Source, store_layer};
 pub use spool::Spool;
 pub(crate) use spool::Spooled;
+pub use stack::ImageLayer;
 pub use view::View;
 
 /// What to do with files whose names begin with `.wh.`: in a layer, such a name is an order to

@@ -1,20 +1,32 @@
 //! What the user ordered, turned into recipes for layers and, when they are made, into an image.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use layering::{Plan, StorePath};
+use registry::Platform;
 
 use super::Error;
+use super::base::{Base, Identity};
 use super::config::{ConfigError, RunConfig};
 use super::defaults::{self, ImageRoot};
 use super::layer::Layers;
-use super::machine::Machine;
+use super::machine::{Machine, Machines};
 use super::manifest::{Description, Dialect, Image};
 use super::root_files::{RootFiles, User};
 use super::source::{Source, store_layer};
 use super::view::View;
 use crate::closure::{Closure, PathInfo};
+
+/// Which image is underneath (OCI image-spec, "Pre-Defined Annotation Keys"). The digest is that of
+/// what the name stands for, an index if it is one: whoever compares the two sees that there is a
+/// newer one.
+const BASE_NAME: &str = "org.opencontainers.image.base.name";
+const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
+
+/// The `PATH` that docker and podman give to containers of images without one.
+const RUNTIMES_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Which program a container runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,8 +52,12 @@ pub struct Order {
     pub program: Program,
     /// How it is run, as far as it was said.
     pub run: RunConfig,
+    /// The image underneath.
+    pub base: Option<Arc<Base>>,
     /// For which machine, if it was said.
     pub machine: Option<Machine>,
+    /// For which variant of it, if it was said.
+    pub variant: Option<String>,
     /// When the image says that it was made.
     pub created: Timestamp,
     /// Annotations of the manifest.
@@ -103,22 +119,59 @@ impl Order {
             .map(|info| self.closure.store_dir().join(&info.path))
             .collect();
         let mut env = defaults::environment(&view, &roots, paths.iter().map(String::as_str));
+        let Some(base) = &self.base else {
+            env.extend(run.env);
+            return Ok(RunConfig { env, ..run });
+        };
+        if let Some(path) = env.get_mut("PATH") {
+            // Its programs are to be found still, behind ours.
+            let below = base.run.env.get("PATH").map_or(RUNTIMES_PATH, String::as_str);
+            *path = format!("{path}:{below}");
+        }
         env.extend(run.env);
-        Ok(RunConfig { env, ..run })
+        Ok(RunConfig { env, ..run }.over(base.run.clone()))
     }
 
     /// The image, now that its layers are made.
-    pub fn image(&self, layers: Layers, run: RunConfig) -> Result<Image, Error> {
-        let machine = layers.machines.decide(self.machine.as_ref(), &Machine::host())?;
+    pub fn image(&self, layers: &Layers, run: RunConfig) -> Result<Image, Error> {
+        let platform = self.platform(&layers.machines)?;
+        let mut annotations = self.annotations.clone();
+        if let Some(Identity { reference, digest, .. }) = self.base.as_ref().map(|it| &it.identity)
+        {
+            annotations.entry(BASE_DIGEST.into()).or_insert_with(|| digest.to_string());
+            if let Some(reference) = reference {
+                annotations.entry(BASE_NAME.into()).or_insert_with(|| reference.clone());
+            }
+        }
         let description = Description {
             run,
-            machine,
+            platform,
+            base: self.base.clone(),
             created: self.created,
-            annotations: self.annotations.clone(),
+            annotations,
             dialect: self.dialect,
             store_dir: self.closure.store_dir().clone(),
         };
-        Ok(Image::new(layers.layers, &description))
+        Ok(Image::new(&layers.layers, &description))
+    }
+
+    /// For whom the image is: what was said or, of an image underneath, what that says; else as the
+    /// programs have it.
+    fn platform(&self, machines: &Machines) -> Result<Platform, Error> {
+        let machine = match (&self.machine, &self.base) {
+            (None, Some(base)) => {
+                machines.check_upon(&base.identity.name, &base.platform)?;
+                base.platform.architecture.clone()
+            }
+            (wanted, _) => machines.decide(wanted.as_ref(), &Machine::host())?.as_str().to_owned(),
+        };
+        let below = self.base.as_ref().and_then(|base| base.platform.variant.clone());
+        Ok(Platform {
+            os: "linux".into(),
+            architecture: machine,
+            variant: self.variant.clone().or(below),
+            ..Platform::default()
+        })
     }
 
     fn view(&self) -> View {

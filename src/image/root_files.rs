@@ -99,6 +99,8 @@ pub struct RootFiles {
     /// Link `bin`, `etc`, `lib` and `share` of these store paths, named in full, at `/`; of two
     /// with the same file the first wins.
     pub link: Vec<String>,
+    /// Whether there is an image underneath, which may have users that are not known here.
+    pub over_base: bool,
 }
 
 impl RootFiles {
@@ -136,7 +138,9 @@ impl RootFiles {
     ) -> Result<(), RootFilesError> {
         let Some(User::Named { name, group }) = &self.user else { return Ok(()) };
         // Runtimes take `root` as 0 when there is no passwd.
-        let known = |file, name: &str| name == "root" || lists(tree, view, file, name);
+        let is_below = |file| self.over_base && !hides(tree, file);
+        let known =
+            |file, name: &str| name == "root" || is_below(file) || lists(tree, view, file, name);
         if !known("etc/passwd", name) {
             return Err(RootFilesError::NoSuchUser(name.clone()));
         }
@@ -147,6 +151,11 @@ impl RootFiles {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether the image underneath can have no say in what `file` in `etc` is.
+fn hides(tree: &BTreeMap<String, RootNode>, file: &str) -> bool {
+    tree.contains_key(file) || matches!(tree.get("etc"), Some(RootNode::Symlink { .. }))
 }
 
 /// Whether a colon-separated file, linked into the image, has an entry for `name`.
@@ -249,7 +258,8 @@ mod tests {
         };
         let a = root("a", &["bin/x", "bin/y", "lib/a", "etc/passwd", "share/man/a"]);
         let b = root("b", &["bin/x", "bin/z", "share/man/b", "share/b"]);
-        let files = RootFiles { tmp: true, link: vec![a, b], user: "app".parse().ok() };
+        let files =
+            RootFiles { tmp: true, link: vec![a, b], user: "app".parse().ok(), over_base: false };
         let view = View::new(layering::StoreDir::default(), dir.path().into());
         let seen: Vec<String> = files
             .entries(&view)
@@ -280,5 +290,10 @@ mod tests {
         );
         let stranger = RootFiles { user: "stranger".parse().ok(), ..files };
         assert!(matches!(stranger.entries(&view), Err(RootFilesError::NoSuchUser(_))));
+        // An image underneath may have one, unless its list of users is not to be seen.
+        let hidden = RootFiles { over_base: true, ..stranger };
+        assert!(matches!(hidden.entries(&view), Err(RootFilesError::NoSuchUser(_))));
+        let seen = RootFiles { link: Vec::new(), ..hidden };
+        assert!(seen.entries(&view).is_ok());
     }
 }

@@ -7,6 +7,7 @@ use closure2img::image::root_files::User;
 use closure2img::image::{Compression, ImageName, Machine, config};
 use registry::Reference;
 
+use super::part::PlatformRoot;
 use crate::cli::closure_args::ClosureArgs;
 use crate::cli::layers::LayerArgs;
 use crate::cli::registry_args::RegistryArgs;
@@ -16,6 +17,20 @@ use crate::cli::registry_args::RegistryArgs;
 pub(crate) struct OciArgs {
     #[command(flatten)]
     pub(super) closure: ClosureArgs,
+
+    /// Make an image for each of several platforms, with an index over them: OS/ARCH[/VARIANT] and
+    /// the root for it; instead of ROOT, may be given several times
+    #[arg(
+        long,
+        value_name = "PLATFORM=ROOT",
+        conflicts_with_all = ["roots", "arch"],
+        help_heading = "Closure"
+    )]
+    pub(super) platform: Vec<PlatformRoot>,
+
+    /// Put the image on top of another: an archive, a layout, or an image in a registry
+    #[arg(long, value_name = "REF|FILE", help_heading = "Layers")]
+    pub(super) from_image: Option<String>,
 
     #[command(flatten)]
     pub(super) layers: LayerArgs,
@@ -64,11 +79,12 @@ pub(crate) struct OciArgs {
     #[arg(long, value_name = "WHAT", default_value = "refuse", help_heading = "Layers")]
     pub(super) whiteouts: WhiteoutsArg,
 
-    /// Program to run; bin/x is looked up in the roots [default: the only program of a root]
+    /// Program to run; bin/x is looked up in the roots [default: the only program of a root, or
+    /// else what --from-image runs]
     #[arg(long, visible_alias = "entrypoint", value_name = "PROG", help_heading = "Container")]
     pub(super) exec: Option<String>,
 
-    /// Environment variable; PATH is that of the roots unless given
+    /// Environment variable; PATH is that of the roots, then that of --from-image, unless given
     #[arg(long, value_name = "K=V", value_parser = config::key_value, help_heading = "Container")]
     pub(super) env: Vec<(String, String)>,
 

@@ -1,21 +1,22 @@
 //! What was made, told to whoever goes on with it: references and JSON on stdout for programs, the
 //! rest on stderr for people.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::Path;
 
-use closure2img::image::{Compression, Image, ImageName};
+use closure2img::image::{Compression, Image, ImageLayer, ImageName, Images};
 use closure2img::progress::{Event, Progress, counted, human};
 use registry::Blob;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::args::{Format, OciArgs};
 
-/// An image that is there.
+/// Images that are there.
 pub(super) struct Made<'a> {
     pub(super) args: &'a OciArgs,
-    pub(super) image: &'a Image,
+    pub(super) images: &'a Images,
     /// Its name inside an archive.
     pub(super) name: Option<&'a ImageName>,
     /// Whether it says what to run.
@@ -31,7 +32,10 @@ impl Made<'_> {
         };
         let file = output.display();
         let mut text = format!("wrote {file}: {}", self.summary());
-        if let (Some(name), Format::Archive | Format::Docker) = (self.name, self.args.format) {
+        // Of an archive with several, docker loads none.
+        if let (Some(name), Format::Archive | Format::Docker, Images::One(_)) =
+            (self.name, self.args.format, self.images)
+        {
             // Docker loads zstd only from version 23 on.
             let loader = match self.args.compress {
                 Compression::Zstd(_) => "podman",
@@ -63,31 +67,58 @@ impl Made<'_> {
         if !self.args.json {
             return Ok(());
         }
-        let layers = self.image.layers.iter().map(|layer| {
-            json!({
-                "digest": layer.digest.to_string(),
-                "diff_id": layer.diff_id.to_string(),
-                "size": layer.size,
-                "paths": layer.paths.len(),
-            })
-        });
-        let result = json!({
-            "digest": self.image.digest().to_string(),
-            "image_id": self.image.config.digest().to_string(),
-            "architecture": self.image.machine.as_str(),
-            "layers": layers.collect::<Vec<_>>(),
-            "output": self.args.output,
-            "name": self.name.map(ImageName::as_str),
-            "pushed": pushed,
-        });
+        let mut result = match self.images {
+            Images::One(image) => described(image),
+            Images::Several { images, index } => {
+                let manifests = images.iter().map(described).collect::<Vec<_>>();
+                json!({"digest": index.digest.to_string(), "manifests": manifests})
+            }
+        };
+        result["output"] = json!(self.args.output);
+        result["name"] = json!(self.name.map(ImageName::as_str));
+        result["pushed"] = json!(pushed);
         let mut out = io::stdout().lock();
         writeln!(out, "{result}")?;
         Ok(out.flush()?)
     }
 
     fn summary(&self) -> String {
-        let layers = &self.image.layers;
-        let size: u64 = layers.iter().map(|layer| layer.size).sum();
-        format!("{}, {}, {}", counted(layers.len(), "layer"), human(size), self.image.machine)
+        let mut seen = BTreeSet::new();
+        let layers = self.images.all().iter().flat_map(|image| &image.layers);
+        let sizes: Vec<u64> =
+            layers.filter(|layer| seen.insert(layer.digest())).map(Blob::size).collect();
+        let size = sizes.iter().fold(0, |sum: u64, size| sum.saturating_add(*size));
+        let for_whom = match self.images {
+            Images::One(image) => image.platform.architecture.clone(),
+            Images::Several { images, .. } => {
+                let each = images.iter().map(|image| image.platform.to_string());
+                each.collect::<Vec<_>>().join(", ")
+            }
+        };
+        format!("{}, {}, {for_whom}", counted(sizes.len(), "layer"), human(size))
     }
+}
+
+/// An image for programs to read.
+fn described(image: &Image) -> Value {
+    let layers = image.layers.iter().map(|layer| {
+        let paths = match layer {
+            ImageLayer::Own(layer) => layer.paths.len(),
+            ImageLayer::Base(_) => 0,
+        };
+        json!({
+            "digest": layer.digest().to_string(),
+            "diff_id": layer.diff_id().to_string(),
+            "size": layer.size(),
+            "paths": paths,
+            "base": matches!(layer, ImageLayer::Base(_)),
+        })
+    });
+    json!({
+        "digest": image.digest().to_string(),
+        "image_id": image.config.digest().to_string(),
+        "architecture": image.platform.architecture,
+        "platform": image.platform.to_string(),
+        "layers": layers.collect::<Vec<_>>(),
+    })
 }

@@ -1,31 +1,19 @@
-//! What the flags of `closure2img oci` mean: where to, from what, and how it runs.
+//! What the flags of `closure2img oci` mean: where to, and how it runs.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 
 use anyhow::Context;
-use closure2img::earlier::Earlier;
-use closure2img::image::root_files::{RootFiles, User};
-use closure2img::image::{
-    self, Compression, Destination, Dialect, Machine, Order, Program, RunConfig,
-};
-use closure2img::progress::{Event, Progress};
+use closure2img::copy::{self, Source};
+use closure2img::image::{Compression, Destination, Program, RunConfig};
 use closure2img::push::Target;
 use jiff::Timestamp;
-use layering::StoreDir;
 use registry::{Reference, Registries};
 
 use super::args::{Format, OciArgs};
-use crate::cli::display::total;
 use crate::cli::earlier::in_registry;
-use crate::cli::layers::Wanted;
-use crate::cli::previous;
 use crate::cli::report::Usage;
-
-/// Docker's `maxLayerDepth`: a container's own two layers come on top, and some storage drivers end at 127.
-const DOCKER_LAYERS: usize = 125;
 
 impl OciArgs {
     /// Where the image is written, after what no single flag can know was checked.
@@ -33,6 +21,11 @@ impl OciArgs {
         if self.format == Format::Docker && matches!(self.compress, Compression::Zstd(_)) {
             let hint = "use `--compress gzip`, or `--format archive`";
             return Err(Usage::new("Docker's own format has no zstd", hint).into());
+        }
+        if self.format == Format::Docker && !self.platform.is_empty() {
+            let hint = "use `--format archive` or `--format layout`";
+            let text = "Docker's own format has no images for several platforms";
+            return Err(Usage::new(text, hint).into());
         }
         if let Some(reference) = self.push.iter().find(|reference| reference.digest().is_some()) {
             let hint = format!("push to a tag: `{}:TAG`", reference.name());
@@ -70,13 +63,23 @@ impl OciArgs {
         Ok(Destination::Stream(Box::new(io::stdout())))
     }
 
-    /// The registries, with the flags' credentials for those pushed to, or else for that of `--previous`.
+    /// The registries, with the flags' credentials for those pushed to, or else for those that
+    /// images are read from.
     pub(super) fn registries(&self) -> anyhow::Result<Registries> {
         if !self.push.is_empty() {
             return self.registry.registries(&self.push);
         }
-        let previous = self.layers.previous.as_deref().and_then(in_registry);
-        self.registry.registries(&previous)
+        let read = [&self.layers.previous, &self.from_image].into_iter().flatten();
+        let read: Vec<Reference> = read.filter_map(|text| in_registry(text)).collect();
+        self.registry.registries(&read)
+    }
+
+    /// The image underneath, wherever it is.
+    pub(super) fn base(
+        &self,
+        registries: &Registries,
+    ) -> Result<Option<Box<dyn Source>>, copy::Error> {
+        self.from_image.as_deref().map(|text| copy::open(text, registries)).transpose()
     }
 
     /// The repositories to push to. Nothing is sent yet.
@@ -105,107 +108,8 @@ impl OciArgs {
         Ok(())
     }
 
-    /// What the image is to be, from flags, files and closure; and the image before it.
-    pub(super) fn order(
-        &self,
-        targets: &[Target],
-        registries: &Registries,
-        progress: &dyn Progress,
-    ) -> anyhow::Result<(Order, Option<Earlier>)> {
-        let created = created(self.created.as_deref())?;
-        let (run, program) = self.run_config()?;
-        let mut closure = self.closure.closure(false, progress)?;
-        closure.fill(false, self.closure.threads())?;
-        // A root said twice, such as by its name and by `./result`, is one root.
-        let mut seen = BTreeSet::new();
-        closure.roots.retain(|root| seen.insert(root.clone()));
-        let nar_size = total(closure.paths.iter().map(|info| info.nar_size));
-        progress.report(Event::Closure { paths: closure.paths.len(), nar_size });
-        let user = match (&self.user, &run.user) {
-            (Some(user), _) => Some(user.clone()),
-            (None, Some(text)) => Some(text.parse::<User>().map_err(image::Error::from)?),
-            (None, None) => None,
-        };
-        let mut link: Vec<String> = Vec::new();
-        for root in closure.roots.iter().filter(|_| self.link_root) {
-            let name = closure.store_dir().join(&root.path);
-            if !link.contains(&name) {
-                link.push(name);
-            }
-        }
-        let root_files = RootFiles { user, tmp: self.tmp, link };
-        let taken = usize::from(!root_files.is_empty());
-        let budget = self.layers.max_layers.less(taken).ok_or_else(|| {
-            let text = format!(
-                "`--max-layers {}` leaves no layer for store paths",
-                self.layers.max_layers
-            );
-            Usage::new(text, "raise it: one layer holds the files outside the store")
-        })?;
-        let earlier = self.earlier(closure.store_dir(), targets, registries, progress)?;
-        let ready = self.layers.ready(Wanted {
-            store: &closure.store,
-            graph: closure.graph()?,
-            budget,
-            earlier: earlier.as_ref(),
-            from_store: true,
-            compression: Some(self.compress),
-        })?;
-        let plan = ready.plan()?;
-        previous::tell_dead(&plan, progress);
-        if let [first, ..] = plan.left_out() {
-            let text = format!(
-                "left out of the image by the pipeline: {} of the paths, such as `{first}`",
-                plan.left_out().len()
-            );
-            progress.report(Event::Warning { text: &text });
-            // Or a program in one of them could be taken for the image's.
-            closure.paths.retain(|info| plan.left_out().binary_search(&info.path).is_err());
-        }
-        let count = plan.layers().len() + taken;
-        if count > DOCKER_LAYERS {
-            let text = format!(
-                "docker loads and pulls at most {DOCKER_LAYERS} layers, and this image has {count}; podman takes it"
-            );
-            progress.report(Event::Warning { text: &text });
-        }
-        let annotations: BTreeMap<String, String> = self.annotation.iter().cloned().collect();
-        let dialect = if self.format == Format::Docker { Dialect::Docker } else { Dialect::Oci };
-        let order = Order {
-            closure,
-            plan,
-            root_files,
-            program,
-            run,
-            machine: self.arch.clone(),
-            created,
-            annotations,
-            dialect,
-        };
-        Ok((order, earlier))
-    }
-
-    /// The image before this one: what `--previous` names, or else what is at the first tag. Who
-    /// asks for the order of somebody else is to get that order.
-    fn earlier(
-        &self,
-        store: &StoreDir,
-        targets: &[Target],
-        registries: &Registries,
-        progress: &dyn Progress,
-    ) -> anyhow::Result<Option<Earlier>> {
-        let machine = self.arch.clone().unwrap_or_else(Machine::host);
-        match (&self.layers.previous, targets) {
-            (Some(text), _) => previous::named(text, registries, &machine, store, progress),
-            (None, [target, ..]) if !self.no_previous && self.layers.strategy.remembers() => {
-                Ok(previous::at_tag(target, &machine, store, progress))
-            }
-            _ => Ok(None),
-        }
-    }
-
     /// The configuration file and the flags over it, and who says which program is run.
-    fn run_config(&self) -> anyhow::Result<(RunConfig, Program)> {
+    pub(super) fn run_config(&self) -> anyhow::Result<(RunConfig, Program)> {
         let base = match &self.config {
             None => RunConfig::default(),
             Some(file) => {
@@ -246,7 +150,7 @@ fn read_config(file: &Path) -> anyhow::Result<RunConfig> {
 }
 
 /// The time of `--created`.
-fn created(text: Option<&str>) -> anyhow::Result<Timestamp> {
+pub(super) fn created(text: Option<&str>) -> anyhow::Result<Timestamp> {
     let seconds =
         |text: &str| text.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
     let time = match text {

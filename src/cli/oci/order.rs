@@ -1,0 +1,214 @@
+//! What each image is to be, from flags, files, closure, the image underneath and the one before.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use closure2img::closure::Closure;
+use closure2img::copy;
+use closure2img::earlier::Earlier;
+use closure2img::image::root_files::{RootFiles, User};
+use closure2img::image::{
+    self, Base, BaseError, Dialect, Machine, Order, Packing, RootNode, RunConfig, Source,
+};
+use closure2img::progress::{Event, Progress, counted};
+use closure2img::push::Target;
+use layering::{Budget, Plan, StoreDir};
+use registry::Registries;
+
+use super::args::{Format, OciArgs};
+use super::meaning::created;
+use super::part::Part;
+use crate::cli::display::total;
+use crate::cli::layers::Wanted;
+use crate::cli::previous;
+use crate::cli::report::Usage;
+
+/// Docker's `maxLayerDepth`: a container's own two layers come on top, and some storage drivers end at 127.
+const DOCKER_LAYERS: usize = 125;
+
+/// An image that is ready to be made.
+pub(super) struct Ready {
+    pub(super) order: Order,
+    /// The image before it.
+    pub(super) earlier: Option<Earlier>,
+    /// How it is run.
+    pub(super) run: RunConfig,
+    /// What its layers are made of.
+    pub(super) sources: Vec<Source>,
+}
+
+/// What there is before the image is.
+pub(super) struct Given<'a> {
+    pub(super) targets: &'a [Target],
+    pub(super) registries: &'a Registries,
+    /// The image underneath.
+    pub(super) base: Option<Arc<Base>>,
+    pub(super) progress: &'a dyn Progress,
+}
+
+impl OciArgs {
+    /// What the image is to be.
+    pub(super) fn ready(&self, part: &Part<'_>, given: &Given<'_>) -> anyhow::Result<Ready> {
+        let progress = given.progress;
+        let base = given.base.clone();
+        let dialect = if self.format == Format::Docker { Dialect::Docker } else { Dialect::Oci };
+        if let Some(base) = base.as_ref().filter(|_| dialect == Dialect::Docker)
+            && base.has(Packing::Zstd)
+        {
+            let name = base.identity.name.clone();
+            return Err(copy::Error::from(BaseError::Zstd { name }).into());
+        }
+        let created = created(self.created.as_deref())?;
+        let (run, program) = self.run_config()?;
+        let mut closure = part.closure(progress)?;
+        closure.fill(false, self.closure.threads())?;
+        // A root said twice, such as by its name and by `./result`, is one root.
+        let mut seen = BTreeSet::new();
+        closure.roots.retain(|root| seen.insert(root.clone()));
+        let nar_size = total(closure.paths.iter().map(|info| info.nar_size));
+        progress.report(Event::Closure { paths: closure.paths.len(), nar_size });
+        let root_files = self.root_files(&closure, &run, base.is_some())?;
+        let below = base.as_ref().map_or(0, |base| base.layers.len());
+        let taken = below + usize::from(!root_files.is_empty());
+        let budget = self.budget(taken, base.as_deref())?;
+        let machine = part.machine();
+        let earlier = self.earlier(machine.as_ref(), closure.store_dir(), given)?;
+        let plan = self.plan(&mut closure, budget, earlier.as_ref(), progress)?;
+        let count = plan.layers().len() + taken;
+        if count > DOCKER_LAYERS {
+            let text = format!(
+                "docker loads and pulls at most {DOCKER_LAYERS} layers, and this image has {count}; podman takes it"
+            );
+            progress.report(Event::Warning { text: &text });
+        }
+        let annotations: BTreeMap<String, String> = self.annotation.iter().cloned().collect();
+        let order = Order {
+            closure,
+            plan,
+            root_files,
+            program,
+            run,
+            base,
+            machine,
+            variant: part.platform().and_then(|platform| platform.variant.clone()),
+            created,
+            annotations,
+            dialect,
+        };
+        let (run, sources) = (order.run_config()?, order.sources()?);
+        if let Some(base) = &order.base {
+            tell_hidden(&sources, base, progress);
+        }
+        Ok(Ready { order, earlier, run, sources })
+    }
+
+    fn root_files(
+        &self,
+        closure: &Closure,
+        run: &RunConfig,
+        over_base: bool,
+    ) -> anyhow::Result<RootFiles> {
+        let user = match (&self.user, &run.user) {
+            (Some(user), _) => Some(user.clone()),
+            (None, Some(text)) => Some(text.parse::<User>().map_err(image::Error::from)?),
+            (None, None) => None,
+        };
+        let mut link: Vec<String> = Vec::new();
+        for root in closure.roots.iter().filter(|_| self.link_root) {
+            let name = closure.store_dir().join(&root.path);
+            if !link.contains(&name) {
+                link.push(name);
+            }
+        }
+        Ok(RootFiles { user, tmp: self.tmp, link, over_base })
+    }
+
+    /// What is left for store paths when `taken` layers hold something else.
+    fn budget(&self, taken: usize, base: Option<&Base>) -> Result<Budget, Usage> {
+        let all = self.layers.max_layers;
+        all.less(taken).ok_or_else(|| {
+            let text = format!("`--max-layers {all}` leaves no layer for store paths");
+            let hint = match base {
+                None => "raise it: one layer holds the files outside the store".to_owned(),
+                Some(base) => format!(
+                    "raise it to {} at least: `{}` has {}",
+                    taken + 1,
+                    base.identity.name,
+                    counted(base.layers.len(), "layer")
+                ),
+            };
+            Usage::new(text, hint)
+        })
+    }
+
+    fn plan(
+        &self,
+        closure: &mut Closure,
+        budget: Budget,
+        earlier: Option<&Earlier>,
+        progress: &dyn Progress,
+    ) -> anyhow::Result<Plan> {
+        let ready = self.layers.ready(Wanted {
+            store: &closure.store,
+            graph: closure.graph()?,
+            budget,
+            earlier,
+            from_store: true,
+            compression: Some(self.compress),
+        })?;
+        let plan = ready.plan()?;
+        previous::tell_dead(&plan, progress);
+        if let [first, ..] = plan.left_out() {
+            let text = format!(
+                "left out of the image by the pipeline: {} of the paths, such as `{first}`",
+                plan.left_out().len()
+            );
+            progress.report(Event::Warning { text: &text });
+            // Or a program in one of them could be taken for the image's.
+            closure.paths.retain(|info| plan.left_out().binary_search(&info.path).is_err());
+        }
+        Ok(plan)
+    }
+
+    /// The image before this one: what `--previous` names, or else what is at the first tag. Who
+    /// asks for the order of somebody else is to get that order.
+    fn earlier(
+        &self,
+        machine: Option<&Machine>,
+        store: &StoreDir,
+        given: &Given<'_>,
+    ) -> anyhow::Result<Option<Earlier>> {
+        let Given { targets, registries, base, progress } = given;
+        // What an image underneath says, this one will say.
+        let of_base = base.as_ref().and_then(|base| base.platform.architecture.parse().ok());
+        let machine = machine.cloned().or(of_base).unwrap_or_else(Machine::host);
+        match (&self.layers.previous, targets) {
+            (Some(text), _) => previous::named(text, registries, &machine, store, *progress),
+            (None, [target, ..]) if !self.no_previous && self.layers.strategy.remembers() => {
+                Ok(previous::at_tag(target, &machine, store, *progress))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Says what of the image underneath may be there no more: a link replaces a directory, and a file a
+/// file. Whether there is one only its layers could tell.
+fn tell_hidden(sources: &[Source], base: &Base, progress: &dyn Progress) {
+    let entries = sources.iter().filter_map(|source| match source {
+        Source::Root(entries) => Some(entries),
+        Source::Store { .. } => None,
+    });
+    let hiding = entries.flatten().filter(|entry| match &entry.node {
+        RootNode::Symlink { .. } => !entry.name.contains('/'),
+        RootNode::File { .. } => true,
+        RootNode::Directory { .. } => false,
+    });
+    let names: Vec<String> = hiding.map(|entry| format!("`/{}`", entry.name)).collect();
+    if !names.is_empty() {
+        let (names, base) = (names.join(", "), &base.identity.name);
+        let text =
+            format!("whatever `{base}` has as {names} is replaced (`--link-root`, `--user`)");
+        progress.report(Event::Warning { text: &text });
+    }
+}

@@ -1,0 +1,350 @@
+//! The image underneath: its layers come first and stay as they are, and what its configuration says
+//! holds unless something else is said.
+//!
+//! Sources: OCI image-spec, "Image Configuration" and "Image Layer Filesystem Changeset"; Docker,
+//! "Image Manifest Version 2, Schema 2".
+
+use std::fmt;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use registry::{Blob, Descriptor, Digest, Platform};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::compress::Packing;
+use super::config::RunConfig;
+
+/// What a layer is called of which an image's history says nothing.
+const UNTOLD: &str = "layer of the base image";
+/// Media types of configurations.
+const CONFIGS: [&str; 2] =
+    ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
+
+/// An image that others are put on.
+#[derive(Clone, Debug)]
+pub struct Base {
+    /// What it is and how it is called.
+    pub identity: Identity,
+    /// For which system and machine it is.
+    pub platform: Platform,
+    /// How a container of it is run.
+    pub run: RunConfig,
+    /// Its history as it stands there; exactly one entry for each layer, and any for none.
+    pub history: Vec<Value>,
+    /// Bottom first.
+    pub layers: Vec<Arc<BaseLayer>>,
+}
+
+/// Which image it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// What the user called it.
+    pub name: String,
+    /// Its full name in a registry; of a file, the name that the file gives it.
+    pub reference: Option<String>,
+    /// Digest of what the name stands for: a manifest, or the index that names it.
+    pub digest: Digest,
+}
+
+/// A layer of the image underneath. Its blob is taken over to the byte.
+pub struct BaseLayer {
+    /// As the manifest has it.
+    pub descriptor: Descriptor,
+    /// How it is packed, by its media type.
+    pub packing: Packing,
+    /// Digest of its tar.
+    pub diff_id: Digest,
+    /// What the user called the image.
+    name: String,
+    blob: Arc<dyn Blob>,
+}
+
+/// Why nothing can be put on an image.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum BaseError {
+    #[error("`{name}` is no image: its configuration is of type `{got}`")]
+    NoImage { name: String, got: String },
+    #[error("the configuration of `{name}` cannot be taken over: {reason}")]
+    Config { name: String, reason: String },
+    #[error("`{name}` has {layers} layers, and {diff_ids} by its configuration")]
+    Uneven { name: String, layers: usize, diff_ids: usize },
+    #[error("the layer `{digest}` of `{name}` may not be passed on: it is of type `{media_type}`")]
+    Foreign { name: String, digest: Digest, media_type: String },
+    #[error(
+        "the layer `{digest}` of `{name}` is of type `{media_type}`, expected a tar, packed with gzip, zstd or not at all"
+    )]
+    Layer { name: String, digest: Digest, media_type: String },
+    #[error("`{name}` is for {got}, expected one for {expected}")]
+    Platform { name: String, got: String, expected: String },
+    #[error("`{name}` has no image for `{wanted}`, only for {there}")]
+    NoPlatform { name: String, wanted: String, there: String },
+    #[error("`{name}` has {count} images for `{wanted}`, expected one")]
+    Ambiguous { name: String, wanted: String, count: usize },
+    #[error("`{name}` has layers that are packed with zstd, and Docker's own format has no zstd")]
+    Zstd { name: String },
+}
+
+impl BaseError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::NoImage { .. } | Self::Config { .. } | Self::Uneven { .. } => {
+                "look at it with `skopeo inspect --config --raw`, and name another image".into()
+            }
+            Self::Foreign { .. } | Self::Layer { .. } => {
+                "name an image all of whose layers are in its registry".into()
+            }
+            Self::Platform { .. } | Self::NoPlatform { .. } => {
+                "name another image, or build the roots for a machine that it has and say so with `--arch` or `--platform`".into()
+            }
+            Self::Ambiguous { wanted, .. } => {
+                format!("name the one that you want by its digest, or its variant, as in `--platform {wanted}/v7=PATH`")
+            }
+            Self::Zstd { .. } => "use `--format archive`, or another image".into(),
+        }
+    }
+}
+
+/// A layer that could not be read, as it goes through [`io::Error`].
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read the layer `{digest}` of `{name}`")]
+pub(crate) struct Unreadable {
+    pub(crate) name: String,
+    pub(crate) digest: Digest,
+    pub(crate) source: io::Error,
+}
+
+/// What the configuration says.
+struct Configuration {
+    platform: Platform,
+    run: RunConfig,
+    history: Vec<Value>,
+    diff_ids: Vec<Digest>,
+}
+
+#[derive(Deserialize)]
+struct Document {
+    #[serde(default)]
+    os: String,
+    #[serde(default)]
+    architecture: String,
+    variant: Option<String>,
+    config: Option<Map<String, Value>>,
+    rootfs: RootFs,
+    history: Option<Vec<Value>>,
+}
+
+#[derive(Deserialize)]
+struct RootFs {
+    diff_ids: Option<Vec<String>>,
+}
+
+impl Base {
+    /// The image whose manifest names a configuration, of this type and with these bytes, and these
+    /// layers, whose blobs `blob` finds.
+    pub fn new<E: From<BaseError>>(
+        identity: Identity,
+        config: (&str, &[u8]),
+        layers: Vec<Descriptor>,
+        blob: impl Fn(&Descriptor) -> Result<Arc<dyn Blob>, E>,
+    ) -> Result<Self, E> {
+        let configuration = Configuration::parse(&identity.name, config, layers.len())?;
+        let Configuration { platform, run, history, diff_ids } = configuration;
+        let layers = layers.into_iter().zip(diff_ids).map(|(descriptor, diff_id)| {
+            let name = identity.name.clone();
+            let packing = packing(&descriptor, &name)?;
+            let blob = blob(&descriptor)?;
+            Ok(Arc::new(BaseLayer { descriptor, packing, diff_id, name, blob }))
+        });
+        let layers = layers.collect::<Result<_, E>>()?;
+        Ok(Self { identity, platform, run, history, layers })
+    }
+
+    /// Whether any of its layers is packed so.
+    pub fn has(&self, packing: Packing) -> bool {
+        self.layers.iter().any(|layer| layer.packing == packing)
+    }
+}
+
+impl Configuration {
+    /// Reads the configuration of an image called `name` with so many layers.
+    fn parse(
+        name: &str,
+        (media_type, text): (&str, &[u8]),
+        layers: usize,
+    ) -> Result<Self, BaseError> {
+        let name = || name.to_owned();
+        if !CONFIGS.contains(&media_type) {
+            return Err(BaseError::NoImage { name: name(), got: shown(media_type) });
+        }
+        let wrong = |reason: &dyn fmt::Display| {
+            let reason = reason.to_string();
+            BaseError::Config { name: name(), reason }
+        };
+        let read: Document = serde_json::from_slice(text).map_err(|e| wrong(&e))?;
+        let diff_ids = read.rootfs.diff_ids.unwrap_or_default();
+        let diff_ids: Vec<Digest> = diff_ids
+            .iter()
+            .map(|text| text.parse())
+            .collect::<Result<_, registry::DigestError>>()
+            .map_err(|e| wrong(&e))?;
+        if diff_ids.len() != layers {
+            return Err(BaseError::Uneven { name: name(), layers, diff_ids: diff_ids.len() });
+        }
+        let (os, architecture) = (read.os, read.architecture);
+        let variant = read.variant.filter(|variant| !variant.is_empty());
+        let platform = Platform { os, architecture, variant, ..Platform::default() };
+        if platform.os != "linux" {
+            let (got, expected) = (format!("`{platform}`"), "Linux".into());
+            return Err(BaseError::Platform { name: name(), got, expected });
+        }
+        let run = RunConfig::of_image(read.config.unwrap_or_default()).map_err(|e| wrong(&e))?;
+        let history = history(read.history.unwrap_or_default(), layers);
+        Ok(Self { platform, run, history, diff_ids })
+    }
+}
+
+/// How the layer is packed, if it can be taken over.
+fn packing(layer: &Descriptor, name: &str) -> Result<Packing, BaseError> {
+    let (name, digest) = (name.to_owned(), layer.digest);
+    match layer.media_type.as_str() {
+        "application/vnd.oci.image.layer.v1.tar"
+        | "application/vnd.docker.image.rootfs.diff.tar" => Ok(Packing::None),
+        "application/vnd.oci.image.layer.v1.tar+gzip"
+        | "application/vnd.docker.image.rootfs.diff.tar.gzip" => Ok(Packing::Gzip),
+        "application/vnd.oci.image.layer.v1.tar+zstd"
+        | "application/vnd.docker.image.rootfs.diff.tar.zstd" => Ok(Packing::Zstd),
+        other if other.contains(".foreign.") || other.contains(".nondistributable.") => {
+            Err(BaseError::Foreign { name, digest, media_type: shown(other) })
+        }
+        other => Err(BaseError::Layer { name, digest, media_type: shown(other) }),
+    }
+}
+
+fn shown(media_type: &str) -> String {
+    media_type.chars().take(100).collect()
+}
+
+/// The entries, if they account for each of so many layers: readers pair entries with layers by
+/// counting, so that a history with gaps would shift those that come after it.
+fn history(entries: Vec<Value>, layers: usize) -> Vec<Value> {
+    let fills = |entry: &&Value| entry.get("empty_layer") != Some(&Value::Bool(true));
+    if entries.iter().all(Value::is_object) && entries.iter().filter(fills).count() == layers {
+        return entries;
+    }
+    vec![json!({"comment": UNTOLD}); layers]
+}
+
+impl fmt::Debug for BaseLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("BaseLayer").field(&self.descriptor).field(&self.diff_id).finish()
+    }
+}
+
+impl Blob for BaseLayer {
+    fn digest(&self) -> Digest {
+        self.descriptor.digest
+    }
+
+    fn size(&self) -> u64 {
+        self.descriptor.size
+    }
+
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        self.blob.open()
+    }
+
+    fn open_at(&self, offset: u64) -> io::Result<Box<dyn Read + Send>> {
+        self.blob.open_at(offset)
+    }
+}
+
+impl BaseLayer {
+    /// The error for what could not be read of it.
+    pub(crate) fn unreadable(&self, source: io::Error) -> io::Error {
+        let (name, digest) = (self.name.clone(), self.descriptor.digest);
+        io::Error::other(Unreadable { name, digest, source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use registry::Memory;
+
+    use super::*;
+
+    const GZIP: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+
+    fn base(config: &Value, media_types: &[&str]) -> Result<Base, BaseError> {
+        let layer = |media_type: &&str| Descriptor::new(*media_type, Digest::of(b""), 0);
+        let blob = |_: &Descriptor| Ok(Arc::new(Memory::new(*b"")) as Arc<dyn Blob>);
+        let identity =
+            Identity { name: "base".into(), reference: None, digest: Digest::of(b"manifest") };
+        let config = config.to_string();
+        let layers = media_types.iter().map(layer).collect();
+        Base::new(identity, (CONFIGS[1], config.as_bytes()), layers, blob)
+    }
+
+    fn config(layers: usize) -> Value {
+        let ids = vec![Digest::of(b"tar").to_string(); layers];
+        json!({"os": "linux", "architecture": "arm64", "variant": "v8", "rootfs": {"diff_ids": ids}})
+    }
+
+    #[test]
+    fn an_image_is_read_whole() {
+        let mut config = config(2);
+        config["config"] = json!({"Env": ["A=1", "odd"], "Cmd": ["sh"], "User": "web", "WorkingDir": "",
+            "Image": "sha256:x", "OnBuild": ["RUN x"], "Healthcheck": {"Test": ["NONE"]}, "New": 1});
+        config["history"] =
+            json!([{"created_by": "a"}, {"empty_layer": true}, {"created_by": "b"}]);
+        let base = base(&config, &[GZIP, "application/vnd.oci.image.layer.v1.tar+zstd"]).unwrap();
+        assert_eq!(base.platform.to_string(), "linux/arm64/v8");
+        assert_eq!((base.history.len(), base.run.user.as_deref()), (3, Some("web")));
+        assert_eq!(base.run.env.iter().collect::<Vec<_>>(), [(&"A".to_owned(), &"1".to_owned())]);
+        let kept: Vec<&String> = base.run.docker.keys().collect();
+        assert_eq!(kept, ["Healthcheck", "New"]);
+        assert!(base.has(Packing::Zstd) && base.has(Packing::Gzip) && !base.has(Packing::None));
+    }
+
+    #[test]
+    fn what_cannot_be_built_upon_is_told() {
+        let foreign = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
+        let encrypted = "application/vnd.oci.image.layer.v1.tar+gzip+encrypted";
+        let mut windows = config(1);
+        windows["os"] = "windows".into();
+        let mut odd = config(1);
+        odd["rootfs"]["diff_ids"] = json!(["md5:1"]);
+        let mut typed = config(1);
+        typed["config"] = json!({"Env": "A=1"});
+        for (config, media_type, words) in [
+            (&config(1), foreign, "may not be passed on"),
+            (&config(1), encrypted, "expected a tar"),
+            (&config(2), GZIP, "has 1 layers, and 2 by its configuration"),
+            (&windows, GZIP, "is for `windows/arm64/v8`"),
+            (&odd, GZIP, "md5:1"),
+            (&typed, GZIP, "`Env` in the configuration is a string"),
+            (&json!([]), GZIP, "cannot be taken over"),
+            (&json!({"os": "linux"}), GZIP, "rootfs"),
+        ] {
+            let error = base(config, &[media_type]).unwrap_err();
+            assert!(error.to_string().contains(words), "{error}");
+            assert!(!error.hint().is_empty());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn each_layer_has_one_entry(empty in prop::collection::vec(any::<Option<bool>>(), 0..8), layers in 0_usize..8) {
+            let entry = |empty: &Option<bool>| empty.map_or(json!({}), |it| json!({"empty_layer": it}));
+            let entries: Vec<Value> = empty.iter().map(entry).collect();
+            let kept = history(entries.clone(), layers);
+            let filled = kept.iter().filter(|it| it.get("empty_layer") != Some(&json!(true))).count();
+            prop_assert_eq!(filled, layers);
+            let told = empty.iter().filter(|it| **it != Some(true)).count();
+            prop_assert_eq!(kept == entries, told == layers);
+        }
+    }
+}
