@@ -10,7 +10,6 @@ use std::path::Path;
 use data_encoding::HEXLOWER;
 use registry::{Client, ClientOptions};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use support::copy::{skopeo, umoci};
 use support::demo::explained;
 use support::dockerd::Dockerd;
@@ -26,21 +25,7 @@ use previous_support::*;
 
 /// Changes the configuration of a layout's one image, and all that names it.
 fn reconfigure(layout: &Path, change: impl FnOnce(&mut Value)) {
-    let store = |document: &Value, descriptor: &mut Value| {
-        let bytes = document.to_string().into_bytes();
-        let hex = HEXLOWER.encode(&Sha256::digest(&bytes));
-        fs::write(layout.join("blobs/sha256").join(&hex), &bytes).expect("writing a blob");
-        descriptor["digest"] = format!("sha256:{hex}").into();
-        descriptor["size"] = bytes.len().into();
-    };
-    let read = Layout::at(layout);
-    let (mut config, mut manifest) = (read.config(), read.manifest());
-    let mut descriptor = read.descriptor();
-    change(&mut config);
-    store(&config, &mut manifest["config"]);
-    store(&manifest, &mut descriptor);
-    let index = json!({"schemaVersion": 2, "manifests": [descriptor]});
-    fs::write(layout.join("index.json"), index.to_string()).expect("writing the index");
+    handmade::change(layout, |config, _| change(config));
 }
 
 #[test]

@@ -53,6 +53,24 @@ pub fn layout_for<P: AsRef<Path>>(arch: &str, layout: &Path, paths: &[P], entryp
         .expect("writing oci-layout");
 }
 
+/// Changes configuration and manifest of the one image of a layout, and all that names them.
+pub fn change(layout: &Path, change: impl FnOnce(&mut Value, &mut Value)) {
+    let read = super::image::Layout::at(layout);
+    let (mut config, mut manifest) = (read.config(), read.manifest());
+    let mut descriptor = read.descriptor();
+    change(&mut config, &mut manifest);
+    let store = |document: &Value, descriptor: &mut Value| {
+        let media_type = descriptor["mediaType"].as_str().expect("a media type").to_owned();
+        let stored = blob(layout, &media_type, document.to_string().as_bytes());
+        descriptor["digest"] = stored["digest"].clone();
+        descriptor["size"] = stored["size"].clone();
+    };
+    store(&config, &mut manifest["config"]);
+    store(&manifest, &mut descriptor);
+    let index = json!({ "schemaVersion": 2, "manifests": [descriptor] });
+    fs::write(layout.join("index.json"), index.to_string()).expect("writing the index");
+}
+
 /// Stores the bytes under their digest; answers the descriptor.
 fn blob(layout: &Path, media_type: &str, bytes: &[u8]) -> Value {
     let hex = HEXLOWER.encode(&Sha256::digest(bytes));
