@@ -300,9 +300,10 @@ fn what_cannot_be_built_upon_is_refused_and_nothing_stays_behind() {
     handmade::change(&at("ids"), |config, _| config["rootfs"]["diff_ids"] = json!([]));
     handmade::change(&at("windows"), |config, _| config["os"] = "windows".into());
     let layer = Layout::at(&at("damaged")).layers()[0].clone();
-    let blob = Layout::at(&at("damaged")).blob_file(&layer);
-    let size = fs::metadata(&blob).expect("a blob").len();
-    fs::write(&blob, vec![b'x'; usize::try_from(size).expect("small")]).expect("damaging a blob");
+    let file = Layout::at(&at("damaged")).blob_file(&layer);
+    let size = fs::metadata(&file).expect("a blob").len();
+    let blob = layer["digest"].as_str().expect("a digest");
+    fs::write(&file, vec![b'x'; usize::try_from(size).expect("small")]).expect("damaging a blob");
     handmade::layout_for("s390x", &at("s390x"), &[&file], &["/none"]);
     handmade::layout_for("riscv64", &at("riscv64"), &[&file], &["/none"]);
     let index = registry.reference("bases/index:1");
@@ -325,7 +326,7 @@ fn what_cannot_be_built_upon_is_refused_and_nothing_stays_behind() {
         ("config", &[], 1, &["`config`", "`Env` in the configuration is a string"]),
         ("ids", &[], 1, &["has 1 layers, and 0 by its configuration"]),
         ("windows", &[], 1, &["windows"]),
-        ("damaged", &[], 1, &["damaged"]),
+        ("damaged", &[], 1, &[blob, "it has digest"]),
         ("content", &[], 1, &["content"]),
         ("./nowhere", &[], 1, &["nowhere"]),
         (&index, &[], 1, &[&index, "`linux/riscv64`, `linux/s390x`"]),

@@ -226,19 +226,25 @@ impl Blob for LocalBlob {
     }
 
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
-        let reader = self.content.reader();
-        Ok(Box::new(Checked { reader, hasher: Sha256::new(), expected: self.digest }))
+        let (reader, hasher) = (self.content.reader(), Sha256::new());
+        Ok(Box::new(Checked { reader, hasher, left: self.size, expected: self.digest }))
     }
 
+    /// Whether all is right can be told only from the start on.
     fn open_at(&self, offset: u64) -> io::Result<Box<dyn Read + Send>> {
-        Ok(Box::new(self.content.reader_at(offset)))
+        match offset {
+            0 => self.open(),
+            offset => Ok(Box::new(self.content.reader_at(offset))),
+        }
     }
 }
 
-/// Ends with an error unless it is what its name says.
+/// Fails before its last bytes unless it is what its name says: who knows how many there are may
+/// never ask for what comes behind them.
 struct Checked<R> {
     reader: R,
     hasher: Sha256,
+    left: u64,
     expected: Digest,
 }
 
@@ -246,7 +252,8 @@ impl<R: Read> Read for Checked<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(buffer)?;
         self.hasher.update(&buffer[..count]);
-        if count == 0 && !buffer.is_empty() {
+        self.left = self.left.saturating_sub(count as u64);
+        if self.left == 0 && !buffer.is_empty() {
             let got = Digest::from(<[u8; 32]>::from(self.hasher.clone().finalize()));
             if got != self.expected {
                 let text = format!("it has digest `{got}`, expected `{}`", self.expected);
