@@ -294,7 +294,7 @@ fn what_cannot_be_built_upon_is_refused_and_nothing_stays_behind() {
     let foreign = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
     handmade::change(&at("zstd"), |_, manifest| manifest["layers"][0]["mediaType"] = zstd.into());
     handmade::change(&at("foreign"), |_, manifest| {
-        manifest["layers"][0]["mediaType"] = foreign.into()
+        manifest["layers"][0]["mediaType"] = foreign.into();
     });
     handmade::change(&at("config"), |config, _| config["config"]["Env"] = "A=1".into());
     handmade::change(&at("ids"), |config, _| config["rootfs"]["diff_ids"] = json!([]));

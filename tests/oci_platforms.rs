@@ -183,6 +183,15 @@ fn each_is_planned_around_its_own() {
         ),
     ]);
     assert_eq!(image.success().json()["variant"], "v7");
+    // Two variants of a machine are told apart.
+    let arm = |variant: &str| format!("--platform=linux/arm/{variant}={}", ScanStore::path("data"));
+    let variants = [arm("v6"), arm("v7")];
+    for _ in 0..2 {
+        let mut tool = both(&store, 2, &["--push", &tag]);
+        let made = Outcome::of(tool.args(&variants)).success();
+        assert!(!made.errors().contains("planned without"), "{}", made.errors());
+    }
+    assert_eq!(raw(&tag)["manifests"].as_array().map(Vec::len), Some(4));
 }
 
 #[test]

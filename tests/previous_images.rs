@@ -14,7 +14,6 @@ use support::copy::{skopeo, umoci};
 use support::demo::explained;
 use support::dockerd::Dockerd;
 use support::handmade;
-use support::image::Layout;
 use support::outcome::Outcome;
 use support::registry::DockerRegistry;
 use support::scan_store::ScanStore;

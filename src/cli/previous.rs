@@ -7,7 +7,7 @@ use closure2img::image::{Layers, Machine};
 use closure2img::progress::{Event, Progress, counted, human};
 use closure2img::push::Target;
 use layering::{Plan, StoreDir, StorePath};
-use registry::Registries;
+use registry::{Client, Parts, Platform, Registries, Seen};
 
 use super::earlier::read;
 
@@ -25,10 +25,11 @@ pub(crate) fn named(
 }
 
 /// The image that is now at the tag of `target`, as far as it is of use: nobody asked for it, so
-/// nothing fails for want of it.
+/// nothing fails for want of it. Of several for one machine it is that for `platform`.
 pub(crate) fn at_tag(
     target: &Target,
     machine: &Machine,
+    platform: Option<&Platform>,
     store: &StoreDir,
     progress: &dyn Progress,
 ) -> Option<Earlier> {
@@ -41,7 +42,8 @@ pub(crate) fn at_tag(
     survey.trouble.iter().for_each(|error| warn(error));
     let own = target.client.reference().target();
     let seen = survey.seen.iter().find(|seen| seen.target == own)?;
-    let found = earlier::read_seen(&target.client, seen, machine)
+    let exact = platform.and_then(|platform| of_platform(&target.client, seen, platform));
+    let found = earlier::read_seen(&target.client, exact.as_ref().unwrap_or(seen), machine)
         .and_then(|earlier| earlier.check_store(store).map(|()| earlier));
     match found {
         Ok(earlier) => with_plan(earlier, progress),
@@ -50,6 +52,19 @@ pub(crate) fn at_tag(
             None
         }
     }
+}
+
+/// The manifest of an index that is for exactly this platform, its variant included.
+fn of_platform(client: &Client, index: &Seen, platform: &Platform) -> Option<Seen> {
+    let Ok(Parts::Index(parts)) = index.manifest.parts() else { return None };
+    let mut fitting = parts
+        .manifests
+        .iter()
+        .filter(|one| one.platform.as_ref().is_some_and(|other| other.is_same(platform)));
+    let target = fitting.next()?.digest.to_string();
+    // Whatever is wrong with it is told when the index is read.
+    let manifest = client.get_manifest(&target).ok()??;
+    Some(Seen { target, manifest })
 }
 
 fn with_plan(earlier: Earlier, progress: &dyn Progress) -> Option<Earlier> {

@@ -207,7 +207,10 @@ impl RunConfig {
                     let each = labels.map(|(name, text)| Ok((name, string(&key, text)?)));
                     config.labels = each.collect::<Result<_, _>>()?;
                 }
-                "StopSignal" => config.stop_signal = Some(string(&key, value)?),
+                "StopSignal" => {
+                    let signal = Some(string(&key, value)?);
+                    config.stop_signal = signal.filter(|signal| !signal.is_empty());
+                }
                 "User" => config.user = Some(string(&key, value)?).filter(|user| !user.is_empty()),
                 "Volumes" => {
                     let volumes = as_object(&key, value)?;
@@ -226,31 +229,6 @@ impl RunConfig {
             }
         }
         Ok(config)
-    }
-
-    /// This over `base`: what is said here wins, variables and labels one by one.
-    #[must_use]
-    pub fn over(self, base: Self) -> Self {
-        let list = |own: Vec<String>, base| if own.is_empty() { base } else { own };
-        let joined = |own: Vec<String>, base: Vec<String>| {
-            let mut all = [base, own].concat();
-            all.sort();
-            all.dedup();
-            all
-        };
-        Self {
-            // A Cmd is an entrypoint's arguments: one meant for another program would be wrong.
-            cmd: if self.entrypoint.is_empty() { list(self.cmd, base.cmd) } else { self.cmd },
-            entrypoint: list(self.entrypoint, base.entrypoint),
-            env: base.env.into_iter().chain(self.env).collect(),
-            working_dir: self.working_dir.or(base.working_dir),
-            user: self.user.or(base.user),
-            exposed_ports: joined(self.exposed_ports, base.exposed_ports),
-            volumes: joined(self.volumes, base.volumes),
-            labels: base.labels.into_iter().chain(self.labels).collect(),
-            stop_signal: self.stop_signal.or(base.stop_signal),
-            docker: base.docker.into_iter().chain(self.docker).collect(),
-        }
     }
 
     /// As `oci-spec` has it; what only Docker knows is not in it.
@@ -339,17 +317,5 @@ mod tests {
         }
         let error = RunConfig::from_json(r#"{"working_dir": "/"}"#).unwrap_err();
         assert_eq!(error.hint().unwrap(), "did you mean `WorkingDir`?");
-    }
-
-    #[test]
-    fn flags_win() {
-        let base =
-            RunConfig::from_json(r#"{"Entrypoint": ["a"], "Cmd": ["b"], "Env": ["X=1", "Y=1"]}"#)
-                .unwrap();
-        let env = BTreeMap::from([("X".into(), "2".into())]);
-        let flags = RunConfig { entrypoint: vec!["c".into()], env, ..RunConfig::default() };
-        let both = flags.over(base);
-        assert_eq!((both.entrypoint, both.cmd), (vec!["c".to_owned()], vec![]));
-        assert_eq!(both.env, BTreeMap::from([("X".into(), "2".into()), ("Y".into(), "1".into())]));
     }
 }

@@ -26,6 +26,7 @@ pub mod layout;
 mod machine;
 mod manifest;
 mod measure;
+mod merge;
 mod order;
 mod pool;
 pub mod root_files;

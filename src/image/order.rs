@@ -25,9 +25,6 @@ use crate::closure::{Closure, PathInfo};
 const BASE_NAME: &str = "org.opencontainers.image.base.name";
 const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
 
-/// The `PATH` that docker and podman give to containers of images without one.
-const RUNTIMES_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
 /// Which program a container runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Program {
@@ -124,9 +121,8 @@ impl Order {
             return Ok(RunConfig { env, ..run });
         };
         if let Some(path) = env.get_mut("PATH") {
-            // Its programs are to be found still, behind ours.
-            let below = base.run.env.get("PATH").map_or(RUNTIMES_PATH, String::as_str);
-            *path = format!("{path}:{below}");
+            // Its programs are still to be found.
+            *path = base.run.path_behind(path);
         }
         env.extend(run.env);
         Ok(RunConfig { env, ..run }.over(base.run.clone()))

@@ -42,7 +42,8 @@ impl Progress for Bars {
         match event {
             Event::Closure { paths, .. } => build().set_message(counted(paths, "path")),
             Event::Layers { count, bytes } => {
-                build().set_length(bytes);
+                // Several images are made one after another.
+                build().inc_length(bytes);
                 build().set_message(counted(count, "layer"));
             }
             Event::LayerRead { bytes } => build().inc(bytes),

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::Path;
 
-use closure2img::image::{Compression, Image, ImageLayer, ImageName, Images};
+use closure2img::image::{Image, ImageLayer, ImageName, Images, Packing};
 use closure2img::progress::{Event, Progress, counted, human};
 use registry::Blob;
 use serde_json::{Value, json};
@@ -33,14 +33,12 @@ impl Made<'_> {
         let file = output.display();
         let mut text = format!("wrote {file}: {}", self.summary());
         // Of an archive with several, docker loads none.
-        if let (Some(name), Format::Archive | Format::Docker, Images::One(_)) =
+        if let (Some(name), Format::Archive | Format::Docker, Images::One(image)) =
             (self.name, self.args.format, self.images)
         {
             // Docker loads zstd only from version 23 on.
-            let loader = match self.args.compress {
-                Compression::Zstd(_) => "podman",
-                Compression::None | Compression::Gzip(_) => "docker",
-            };
+            let zstd = |layer: &ImageLayer| layer.packing() == Packing::Zstd;
+            let loader = if image.layers.iter().any(zstd) { "podman" } else { "docker" };
             let program = if self.runs { "" } else { " PROGRAM" };
             let name = name.as_str();
             let _ =

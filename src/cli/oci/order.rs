@@ -71,8 +71,7 @@ impl OciArgs {
         let below = base.as_ref().map_or(0, |base| base.layers.len());
         let taken = below + usize::from(!root_files.is_empty());
         let budget = self.budget(taken, base.as_deref())?;
-        let machine = part.machine();
-        let earlier = self.earlier(machine.as_ref(), closure.store_dir(), given)?;
+        let earlier = self.earlier(part, closure.store_dir(), given)?;
         let plan = self.plan(&mut closure, budget, earlier.as_ref(), progress)?;
         let count = plan.layers().len() + taken;
         if count > DOCKER_LAYERS {
@@ -89,7 +88,7 @@ impl OciArgs {
             program,
             run,
             base,
-            machine,
+            machine: part.machine(),
             variant: part.platform().and_then(|platform| platform.variant.clone()),
             created,
             annotations,
@@ -174,18 +173,18 @@ impl OciArgs {
     /// asks for the order of somebody else is to get that order.
     fn earlier(
         &self,
-        machine: Option<&Machine>,
+        part: &Part<'_>,
         store: &StoreDir,
         given: &Given<'_>,
     ) -> anyhow::Result<Option<Earlier>> {
         let Given { targets, registries, base, progress } = given;
         // What an image underneath says, this one will say.
         let of_base = base.as_ref().and_then(|base| base.platform.architecture.parse().ok());
-        let machine = machine.cloned().or(of_base).unwrap_or_else(Machine::host);
+        let machine = part.machine().or(of_base).unwrap_or_else(Machine::host);
         match (&self.layers.previous, targets) {
             (Some(text), _) => previous::named(text, registries, &machine, store, *progress),
             (None, [target, ..]) if !self.no_previous && self.layers.strategy.remembers() => {
-                Ok(previous::at_tag(target, &machine, store, *progress))
+                Ok(previous::at_tag(target, &machine, part.platform(), store, *progress))
             }
             _ => Ok(None),
         }
