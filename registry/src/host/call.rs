@@ -63,7 +63,7 @@ impl Host {
         if response.is_redirection() && request.payload.is_absent() {
             (response, sent) = self.redirected(request, response, &base, access)?;
         }
-        if sent.is_some() && response.is_success() {
+        if sent.is_some() && (response.is_success() || response.status() == 404) {
             self.auth.confirm();
             lock(&self.renewed).remove(access);
             self.learn(|habits| habits.scheme = self.auth.scheme());

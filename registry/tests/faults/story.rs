@@ -54,7 +54,7 @@ impl Image {
 }
 
 /// Bytes that do not repeat, so that a piece in the wrong place is seen.
-fn noise(size: usize, mut seed: u64) -> Memory {
+pub(crate) fn noise(size: usize, mut seed: u64) -> Memory {
     let next = || {
         seed ^= seed << 13;
         seed ^= seed >> 7;
