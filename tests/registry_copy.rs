@@ -316,3 +316,36 @@ fn secrets_and_authorities_count_on_both_sides() {
     let failed = Outcome::of(&mut copy([&tag, &format!("{target}:2")])).code(1);
     failed.complains("401").complains(&from.host()).prints("");
 }
+
+#[test]
+fn what_is_read_comes_from_a_mirror_and_what_is_written_does_not_go_there() {
+    peer!("docker-registry", "skopeo", "tar");
+    let [mirror, target] = [(); 2].map(|()| DockerRegistry::plain());
+    let dir = temp_dir();
+    let layout = layout(dir.path(), "amd64");
+    let digest = digest(&layout);
+    let cached = mirror.reference("cache/app");
+    copy(&[text(&layout), &format!("{cached}:1")], &format!("{cached}@{digest}"));
+    // Nobody is at the first mirror, nor at the origin.
+    let conf = format!(
+        "[[registry]]\nlocation = \"127.0.0.1:2\"\n[[registry.mirror]]\nlocation = \"127.0.0.1:1\"\n\
+        [[registry.mirror]]\nlocation = \"{0}/cache\"\n[[registry]]\nlocation = \"{1}\"\n\
+        [[registry.mirror]]\nlocation = \"{0}/other\"\n",
+        mirror.host(),
+        target.host(),
+    );
+    let file = dir.path().join("registries.conf");
+    fs::write(&file, conf).expect("writing a file");
+    let app = target.reference("app");
+    let mut through = binary();
+    through.args(["copy", "127.0.0.1:2/app:1", &format!("{app}:1")]);
+    Outcome::of(through.env("CONTAINERS_REGISTRIES_CONF", &file))
+        .success()
+        .prints(&format!("{app}@{digest}\n"));
+    assert_eq!(digest_of(&format!("docker://{app}:1")), digest);
+    // The mirror has what it had, and nothing else.
+    tool(["tags", &cached]).success().prints("1\n");
+    for name in ["other/app", "app"] {
+        tool(["tags", &mirror.reference(name)]).code(1).complains("does not exist");
+    }
+}
