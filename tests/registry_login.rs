@@ -7,6 +7,8 @@ use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 use support::demo::{Demo, explained};
@@ -288,4 +290,45 @@ fn a_helper_keeps_the_password() {
     run(&mut push(&demo, &registry), "");
     run(demo.command().args(["logout", &host]), "").complains("logged out");
     assert!(!kept.exists());
+}
+
+#[test]
+fn a_token_that_lies_around_does_not_keep_from_reading() {
+    // Stands for ghcr.io, by way of a proxy. It knows nobody, and lets everybody read.
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let server = FakeHttp::start(move |request| {
+        if request.path.contains("/token") {
+            return match count.fetch_add(1, Ordering::SeqCst) {
+                0 => Reply::status(403),
+                _ => Reply::Answer(200, Vec::new(), r#"{"token":"anonymous"}"#),
+            };
+        }
+        let realm = "WWW-Authenticate: Bearer realm=\"http://ghcr.io/token\"".to_owned();
+        match count.load(Ordering::SeqCst) {
+            0 => Reply::Answer(401, vec![realm], ""),
+            _ => Reply::status(404),
+        }
+    });
+    let run = |arguments: &[&str]| {
+        let demo = Demo::new();
+        let mut command = demo.command();
+        command.args(arguments).args(["--insecure", "ghcr.io"]).env("GITHUB_TOKEN", "hub-t0ken");
+        // Nothing of this goes into the world.
+        command.env("HTTPS_PROXY", "http://127.0.0.1:1");
+        command.env("HTTP_PROXY", format!("http://{}", server.host()));
+        let outcome = Outcome::of(&mut command);
+        assert!(!outcome.errors().contains("hub-t0ken"), "{}", outcome.errors());
+        outcome
+    };
+    let outcome = run(&["diff", "ghcr.io/team/app:1", "ghcr.io/team/app:2"]);
+    explained(outcome, 1, &["ghcr.io/team/app:1"]);
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    assert!(server.count("GET", "/manifests/1") >= 2);
+    // Who writes has to be somebody.
+    asked.store(0, Ordering::SeqCst);
+    let push = ["oci", "--store", "store", "store/result", "--no-previous", "--max-layers", "2"];
+    let outcome = run(&[&push[..], &["--push", "ghcr.io/team/app:1"]].concat());
+    explained(outcome, 1, &["answered 403"]);
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
 }

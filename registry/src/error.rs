@@ -343,7 +343,7 @@ impl Error {
     pub(crate) fn conceal(mut self, secret: &Secret) -> Self {
         if let Self::Refused { words, details, .. } = &mut self {
             for part in secret.parts() {
-                *words = words.replace(&part, "[secret]");
+                *words = without(words, &part);
                 details.codes.retain(|code| !code.contains(&part));
             }
         }
@@ -371,6 +371,23 @@ impl Error {
             _ => None,
         }
     }
+}
+
+/// `text` without `secret`. A short one may be part of a word by accident; then it gives nothing away.
+fn without(text: &str, secret: &str) -> String {
+    const LONG: usize = 8;
+    let in_word = |letter: Option<char>| letter.is_some_and(char::is_alphanumeric);
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(secret) {
+        let (before, from) = rest.split_at(at);
+        let after = &from[secret.len()..];
+        let alone = !in_word(before.chars().next_back()) && !in_word(after.chars().next());
+        shown.push_str(before);
+        shown.push_str(if alone || secret.len() >= LONG { "[secret]" } else { secret });
+        rest = after;
+    }
+    shown + rest
 }
 
 /// `text` in at most `limit` characters, none of which is a control character.
@@ -409,6 +426,17 @@ mod tests {
     fn printed_text_is_bounded_and_plain() {
         assert_eq!(printable("a\n\u{1b}[31mb", 20), "a\\n\\u{1b}[31mb");
         assert_eq!(printable("abcdef", 3), "abc…");
+    }
+
+    #[test]
+    fn what_was_sent_is_not_repeated() {
+        assert_eq!(
+            without("you sent `pass`: bad password", "pass"),
+            "you sent `[secret]`: bad password"
+        );
+        assert_eq!(without("xs3cr3t-p4ssx", "s3cr3t-p4ss"), "x[secret]x");
+        assert_eq!(without("pass", "pass"), "[secret]");
+        assert_eq!(without("nothing", "pass"), "nothing");
     }
 
     #[test]

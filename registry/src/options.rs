@@ -10,7 +10,7 @@ use crate::mirrors::MirrorPlaces;
 use crate::trust::{Authority, CertificatePlaces, ClientCertificate};
 use crate::wire::retry::Deadline;
 
-/// How a [`Client`] behaves.
+/// How a [`Client`](crate::Client) behaves.
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
     /// Certificate authorities to trust beside the system's (which `SSL_CERT_FILE` replaces).

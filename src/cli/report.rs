@@ -187,7 +187,7 @@ fn hint_of_registry(error: &registry::Error) -> String {
             "give `--cert` a certificate and `--key` its private key, both PEM, or correct the certs.d folder".into()
         }
         (Error::ReadCertificate { .. } | Error::InvalidCertificate { .. }, _) => {
-            "give `--ca` a readable file with `-----BEGIN CERTIFICATE-----` in it".into()
+            "name readable PEM files, with `-----BEGIN CERTIFICATE-----` in them for `--ca` and `--cert`".into()
         }
         (
             Error::Connection { host, .. }

@@ -228,7 +228,21 @@ impl Auth {
         }
         scopes.extend_from_slice(&held.extra);
         let credential = credential.as_ref();
-        match token::request(transport, base, realm, &scopes, credential, &self.unusual) {
+        let request =
+            |credential| token::request(transport, base, realm, &scopes, credential, &self.unusual);
+        let result = match request(credential) {
+            // Nobody has logged in with what merely lies around; it may be for something else altogether.
+            Err(error)
+                if *right == Right::Pull
+                    && self.lies_around(credential)
+                    && Refusal::of(&error).is_some() =>
+            {
+                lock(&self.anonymous).insert(Arc::clone(repository));
+                request(None).map_err(|_| error)
+            }
+            result => result,
+        };
+        match result {
             Ok(new) => {
                 let secret = header(&new.secret);
                 held.token = Some(new);
@@ -262,6 +276,13 @@ impl Auth {
             }
             result => Ok(result?),
         }
+    }
+
+    /// Whether the credential is a service's variable that nobody has set for this registry in particular.
+    fn lies_around(&self, credential: Option<&Credential>) -> bool {
+        credential.is_some()
+            && self.given.is_none()
+            && credential == self.environment.of_service(&self.registry).as_ref()
     }
 
     /// When anonymous is not enough, what kept us from being somebody is the better reason.

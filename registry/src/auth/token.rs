@@ -211,9 +211,10 @@ fn parse(body: &[u8], asked: Instant) -> Option<Token> {
     let fits = |token: &String| !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic());
     let secret = answer.token.or(answer.access_token).filter(fits)?;
     let lifetime = answer.expires_in.map_or(DEFAULT_LIFETIME, Duration::from_secs);
+    // Of a short life not all may be margin, or each request would ask for a token of its own.
+    let used = lifetime.saturating_sub(MARGIN.min(lifetime / 4));
     // A lifetime beyond what the clock can hold is as good as the default.
-    let end =
-        asked.checked_add(lifetime.saturating_sub(MARGIN)).unwrap_or(asked + DEFAULT_LIFETIME);
+    let end = asked.checked_add(used).unwrap_or(asked + DEFAULT_LIFETIME);
     Some(Token { secret: Secret::new(secret), end })
 }
 
@@ -255,6 +256,7 @@ mod tests {
             assert_eq!(token.secret.expose(), "t");
             assert!(token.is_fresh());
         }
+        assert!(parse(br#"{"token":"t","expires_in":4}"#, now).unwrap().is_fresh());
         assert!(!parse(br#"{"token":"t","expires_in":0}"#, now).unwrap().is_fresh());
         assert!(parse(br#"{"token":"t","expires_in":18446744073709551615}"#, now).is_some());
         for body in

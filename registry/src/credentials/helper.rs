@@ -96,7 +96,7 @@ fn run(
     input: &[u8],
     path: Option<&Path>,
 ) -> Result<Option<Vec<u8>>, String> {
-    let (success, output) = output(program, verb, input, path)?;
+    let (success, output) = output(program, verb, input, path, TIME_LIMIT)?;
     if success {
         return Ok(Some(output));
     }
@@ -113,6 +113,7 @@ fn output(
     verb: &str,
     input: &[u8],
     path: Option<&Path>,
+    limit: Duration,
 ) -> Result<(bool, Vec<u8>), String> {
     let executable = path.map_or_else(|| program.into(), |folder| folder.join(program));
     let mut child = Command::new(executable)
@@ -125,10 +126,12 @@ fn output(
             ErrorKind::NotFound => format!("`{program}` is not installed"),
             _ => format!("`{program}` cannot be run: {error}"),
         })?;
-    let deadline = Instant::now() + TIME_LIMIT;
+    let deadline = Instant::now() + limit;
     if let Some(mut stdin) = child.stdin.take() {
-        // A helper that does not read its input has closed the pipe; its exit code tells more than this error.
-        let _ = stdin.write_all(input);
+        let input = input.to_owned();
+        // A helper that does not read its input has closed the pipe; its exit code tells more than this error. One
+        // that neither reads nor ends must not block us.
+        thread::spawn(move || stdin.write_all(&input));
     }
     // The output is read beside the wait, so that neither a full pipe nor a grandchild that keeps it open blocks us.
     let (sender, receiver) = mpsc::channel();
@@ -140,15 +143,12 @@ fn output(
             let _ = sender.send(result);
         });
     }
-    let output = receiver.recv_timeout(TIME_LIMIT);
+    let output = receiver.recv_timeout(limit);
     let success = wait(&mut child, deadline);
     match (success, output) {
         (Some(success), Ok(Ok(output))) => Ok((success, output)),
         (Some(_), Ok(Err(error))) => Err(format!("`{program}` cannot be read: {error}")),
-        _ => Err(format!(
-            "`{program} {verb}` did not finish within {} seconds",
-            TIME_LIMIT.as_secs()
-        )),
+        _ => Err(format!("`{program} {verb}` did not finish within {} seconds", limit.as_secs())),
     }
 }
 
@@ -217,6 +217,15 @@ pub(super) mod tests {
         let folder = helper(r#"cat >/dev/null; echo '{"Username":"<token>","Secret":"s"}'"#);
         let credential = get("test", "host", Some(folder.path())).unwrap();
         assert_eq!(credential, Some(Credential::IdentityToken(Secret::new("s"))));
+    }
+
+    #[test]
+    fn a_helper_does_not_wait_for_ever() {
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = helper("exec sleep 3600");
+        let (input, limit) = (vec![b'x'; 1 << 20], Duration::from_secs(1));
+        let result = output("docker-credential-test", "get", &input, Some(folder.path()), limit);
+        assert!(result.unwrap_err().contains("within 1 seconds"));
     }
 
     #[test]

@@ -21,6 +21,9 @@ use file::{File, Found};
 pub(crate) use keys::HUB_KEY;
 pub use store::Stored;
 
+/// What errors name in place of a file.
+const VARIABLE: &str = "DOCKER_AUTH_CONFIG";
+
 /// How to prove who the user is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credential {
@@ -87,6 +90,9 @@ impl CredentialsError {
                 "install or fix the helper, or remove it from `{}` and log in again",
                 path.display()
             )),
+            Self::Invalid { path, .. } if path.as_os_str() == VARIABLE => {
+                Some(format!("correct {VARIABLE}, or unset it"))
+            }
             Self::Invalid { path, .. } => Some(format!(
                 "correct `{}`, or name another file in REGISTRY_AUTH_FILE",
                 path.display()
@@ -153,7 +159,7 @@ impl Environment {
         &self,
     ) -> impl Iterator<Item = (PathBuf, Result<Option<File>, CredentialsError>)> + '_ {
         let given = self.docker_auth_config.iter().map(|json| {
-            let path = PathBuf::from("DOCKER_AUTH_CONFIG");
+            let path = PathBuf::from(VARIABLE);
             let invalid = |reason| CredentialsError::Invalid { path: path.clone(), reason };
             let file = File::parse(json.expose().as_bytes(), false).map(Some).map_err(invalid);
             (path, file)
@@ -165,7 +171,7 @@ impl Environment {
     }
 
     /// What the jobs of two services find in their environment, for the registries of these.
-    fn of_service(&self, registry: &str) -> Option<Credential> {
+    pub(crate) fn of_service(&self, registry: &str) -> Option<Credential> {
         let (username, token) = match keys::normalised(registry).as_str() {
             "registry.fly.io" => ("x", self.fly_api_token.as_ref()?),
             // Any name will do.

@@ -89,30 +89,33 @@ impl Host {
         if Origin::of(&request.url) != Origin::of(base) {
             return Ok((self.transport.send(request, None)?, None));
         }
-        let sent = match self.auth.authorization(&self.transport, base, access) {
+        let mut sent = match self.auth.authorization(&self.transport, base, access) {
             // What the registry wanted at another time need not be what it wants now.
             Err(_) if self.auth.let_go() => None,
             result => result?,
         };
-        let response = self.send(request, access, sent.as_ref())?;
-        let mut challenges = challenges(&response);
-        match (response.status(), &sent) {
-            (401, _) => {}
-            // Some registries say so to a stranger, or of a token that has expired. Once, until something succeeds.
-            (403, _) if lock(&self.renewed).insert(access.clone()) => {}
-            _ => return Ok((response, sent)),
-        }
-        if challenges.is_empty() && !self.auth.knows_scheme() {
-            // Some registries ask properly only at the front door.
-            challenges = self.ask(base)?;
-        }
-        match self.auth.answer(&self.transport, base, &challenges, access, sent.as_ref())? {
-            Some(better) => {
-                answer::discard(response);
-                Ok((self.send(request, access, Some(&better))?, Some(better)))
+        let mut response = self.send(request, access, sent.as_ref())?;
+        // To the first answer a stranger gets to know what is wanted; a token may have ended before it comes.
+        for _ in 0..2 {
+            match response.status() {
+                401 => {}
+                // Some registries say so to a stranger, or of a token that has ended. Once, until something succeeds.
+                403 if lock(&self.renewed).insert(access.clone()) => {}
+                _ => break,
             }
-            None => Ok((response, sent)),
+            let mut challenges = challenges(&response);
+            if challenges.is_empty() && !self.auth.knows_scheme() {
+                // Some registries ask properly only at the front door.
+                challenges = self.ask(base)?;
+            }
+            let better =
+                self.auth.answer(&self.transport, base, &challenges, access, sent.as_ref())?;
+            let Some(better) = better else { break };
+            answer::discard(response);
+            response = self.send(request, access, Some(&better))?;
+            sent = Some(better);
         }
+        Ok((response, sent))
     }
 
     fn ask(&self, base: &Url) -> Result<Vec<challenge::Challenge>, Error> {

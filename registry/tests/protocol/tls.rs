@@ -179,6 +179,17 @@ fn a_client_certificate_is_shown_to_the_registry_that_asks() {
     }
     assert_eq!(requests.load(Ordering::SeqCst), before);
 
+    // Nor is it shown to another host that the registry leads to.
+    let location = format!("https://localhost:{port}/x");
+    let leading = Server::intercepting(Guard::Open, move |request| {
+        let blob = request.path.contains("/blobs/");
+        blob.then(|| Answer::new(307).with("Location", location.clone()))
+    });
+    let reference = format!("{}/x", leading.address()).parse().unwrap();
+    let client = Client::new(reference, trusting(Some(mine.clone()))).unwrap();
+    let error = client.get_blob(&Digest::of(b""), 1).unwrap_err();
+    assert!(matches!(error, Error::NotIdentified { .. }), "{error}");
+
     // What cannot be used is named, before anything is sent.
     let encrypted =
         "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----";
