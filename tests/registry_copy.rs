@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use support::copy::skopeo;
+use support::dockerd::Dockerd;
 use support::handmade;
 use support::image::Layout;
+use support::nix::{self, APP_SAYS};
 use support::outcome::Outcome;
 use support::registry::{DockerRegistry, Options};
 use support::temp_dir;
@@ -108,6 +110,21 @@ fn an_image_goes_round_and_stays_itself() {
     let layout = Layout::at(&folder);
     layout.config();
     layout.layers().iter().for_each(|layer| drop(layout.blob(layer)));
+}
+
+#[test]
+fn docker_loads_an_archive_that_came_from_a_registry() {
+    peer!("docker", "dockerd", "docker-registry", "nix-build");
+    let (registry, docker) = (DockerRegistry::plain(), Dockerd::start());
+    let dir = temp_dir();
+    let name = format!("{}:1", registry.reference("team/app"));
+    let mut push = binary();
+    push.arg("oci").arg(&nix::store().app).args(["--push", &name]);
+    Outcome::of(&mut push).success();
+    let archive = dir.path().join("app.tar");
+    copy(&[&name, text(&archive)], "");
+    docker.docker(["load", "-i", text(&archive)]).success();
+    docker.docker(["run", "--rm", "--network=none", &name]).success().prints(APP_SAYS);
 }
 
 #[test]
