@@ -27,6 +27,8 @@ mod client;
 mod credentials;
 mod digest;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod host;
 mod manifest;
 mod options;

@@ -1,0 +1,7 @@
+//! Doors for the fuzz targets to parsers that are nobody else's business. No part of the interface.
+
+/// Schemes and their parameters, as a `WWW-Authenticate` header names them.
+pub fn challenges(header: &str) -> Vec<(String, Vec<(String, String)>)> {
+    let challenges = crate::auth::challenge::parse(header);
+    challenges.into_iter().map(|challenge| (challenge.scheme, challenge.parameters)).collect()
+}
