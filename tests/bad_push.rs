@@ -98,5 +98,4 @@ fn one_of_two_registries_fails() {
     oci.args(["--push", "127.0.0.1:1/app:1"]);
     demo.refuses(&mut oci, 1, &["`127.0.0.1:1`", "hint: check that"]);
     assert_eq!(registry.requests("PUT /v2/app/manifests"), 0);
-    assert!(!registry.log().contains("/manifests/"), "{}", registry.log());
 }

@@ -1,23 +1,22 @@
 //! A repository in a registry, and what is known of it in this process.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex};
 
 use reqwest::Url;
 
 use crate::auth::{Access, Right};
 use crate::host::Host;
+use crate::known::Known;
 use crate::upload::State;
-use crate::{ClientOptions, Digest, Error, Reference};
+use crate::{Blob, ClientOptions, Digest, Error, Memory, Reference};
 
 /// Talks to one repository; shared by as many threads as there are.
 pub struct Client {
     reference: Reference,
     repository: Arc<str>,
     pub(crate) host: Arc<Host>,
-    /// Whether this registry has been seen to refuse a blob in a single PUT.
-    pub(crate) wants_patch: AtomicBool,
+    pub(crate) known: Known,
     /// Blobs that are being placed or have been.
     pub(crate) placed: Mutex<BTreeMap<Digest, State>>,
     pub(crate) placed_changed: Condvar,
@@ -35,10 +34,15 @@ impl Client {
             repository: reference.repository().into(),
             reference,
             host,
-            wants_patch: AtomicBool::new(false),
+            known: Known::default(),
             placed: Mutex::default(),
             placed_changed: Condvar::new(),
         }
+    }
+
+    /// Keeps a small blob at hand for a later [`Client::get_blob`], should this client have a place for that.
+    pub fn keep(&self, blob: &Memory) {
+        self.host.cache.keep_document(&blob.digest(), blob.bytes());
     }
 
     /// What the client was made for.

@@ -84,6 +84,14 @@ pub enum Error {
         /// How long it was silent.
         idle: Duration,
     },
+    /// The time that the user gave is over.
+    #[error("gave up after {} seconds, as asked", limit.as_secs())]
+    Deadline {
+        /// The time.
+        limit: Duration,
+        /// What failed last.
+        source: Option<Box<Self>>,
+    },
     /// A blob cannot be read at this end.
     #[error("cannot read the content of `{digest}`")]
     ReadBlob {
@@ -103,6 +111,8 @@ pub enum Error {
         status: u16,
         /// The far side's own words, made safe to print.
         words: String,
+        /// What it said to programs.
+        details: Box<Details>,
         /// How long to wait, as the far side wishes it.
         retry_after: Option<Duration>,
         /// Whether credentials were sent.
@@ -176,6 +186,22 @@ pub enum Error {
     },
 }
 
+/// The part of a refusal that programs can use.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Details {
+    /// Error codes, such as `MANIFEST_BLOB_UNKNOWN`.
+    pub codes: Vec<String>,
+    /// The blobs that the registry says it lacks.
+    pub missing: Vec<Digest>,
+}
+
+impl Details {
+    /// Whether one of the codes is that of a blob that the registry lacks.
+    pub(crate) fn lacks_blobs(&self) -> bool {
+        self.codes.iter().any(|code| code.ends_with("BLOB_UNKNOWN"))
+    }
+}
+
 impl Error {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
@@ -218,6 +244,20 @@ impl Error {
                 "check that `{host}` is the right name and port, and that it is running"
             )),
             _ => None,
+        }
+    }
+
+    /// A refusal with this status and nothing else.
+    #[cfg(test)]
+    pub(crate) fn refused(status: u16) -> Self {
+        Self::Refused {
+            action: "push".to_owned(),
+            host: "host:5000".to_owned(),
+            status,
+            words: String::new(),
+            details: Box::default(),
+            retry_after: None,
+            authorized: false,
         }
     }
 
@@ -276,13 +316,12 @@ mod tests {
 
     #[test]
     fn advice_names_the_host() {
-        let refused = |status, authorized| Error::Refused {
-            action: "push".to_owned(),
-            host: "host:5000".to_owned(),
-            status,
-            words: String::new(),
-            retry_after: None,
-            authorized,
+        let refused = |code, was_authorized| {
+            let mut error = Error::refused(code);
+            if let Error::Refused { authorized, .. } = &mut error {
+                *authorized = was_authorized;
+            }
+            error
         };
         assert!(refused(401, false).hint().unwrap().contains("docker login host:5000"));
         assert!(refused(401, true).hint().unwrap().contains("not accepted"));

@@ -5,12 +5,16 @@
 //! is repeated after a failure, and how often, is up to the caller, which knows where its sequence starts. All clients
 //! of one registry share a host, and with it connections, challenges and tokens.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use reqwest::header::{LOCATION, WWW_AUTHENTICATE};
 use reqwest::{Method, Url};
 
 use crate::auth::{Access, Auth, challenge, lock};
+use crate::cache::{Cache, Habits};
+use crate::upload::Permits;
 use crate::wire::answer::{self, refusal};
 use crate::wire::origin::{Origin, authority, follow, is_loopback};
 use crate::wire::retry::Policy;
@@ -29,28 +33,84 @@ pub(crate) struct Host {
     auth: Auth,
     /// `https://HOST/` or `http://HOST/`, once that is known.
     base: Mutex<Option<Url>>,
+    habits: Mutex<Habits>,
+    /// Whether somebody is finding out if a blob may go with the POST.
+    trial: AtomicBool,
+    /// What a token was renewed for because of a 403.
+    renewed: Mutex<BTreeSet<Access>>,
+    pub(crate) cache: Cache,
+    /// Bodies on their way.
+    pub(crate) bodies: Permits,
     pub(crate) retry: Policy,
 }
+
+/// A few connections fill any line; more only share it.
+const BODIES: usize = 8;
+/// The largest blob that is sent with the POST: it cannot be gone on with where it broke.
+const POSTED: u64 = 1 << 20;
+/// The largest blob that is worth losing to find out.
+const TRIAL: u64 = 64 << 10;
 
 impl Host {
     pub(crate) fn new(name: &str, options: ClientOptions) -> Result<Self, Error> {
         let direct = is_loopback(name);
+        let cache = Cache::new(options.cache);
         Ok(Self {
             transport: Transport::new(
                 &options.authorities,
                 &options.user_agent,
                 options.idle,
+                options.deadline,
                 direct,
             )?,
             auth: Auth::new(options.environment, name),
             name: name.to_owned(),
             base: Mutex::new(None),
-            retry: Policy { first_wait: options.first_wait },
+            habits: Mutex::new(cache.habits(name)),
+            trial: AtomicBool::new(false),
+            renewed: Mutex::default(),
+            cache,
+            bodies: Permits::new(BODIES),
+            retry: Policy { first_wait: options.first_wait, deadline: options.deadline },
         })
     }
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(crate) fn habits(&self) -> Habits {
+        lock(&self.habits).clone()
+    }
+
+    /// Remembers what was found out, for this run and later ones.
+    pub(crate) fn learn(&self, change: impl FnOnce(&mut Habits)) {
+        let mut habits = lock(&self.habits);
+        let before = habits.clone();
+        change(&mut habits);
+        if *habits != before {
+            self.cache.keep_habits(&self.name, &habits);
+        }
+    }
+
+    /// Whether a blob of this size may be sent with the POST. One thread at a time finds out.
+    pub(crate) fn may_post(&self, size: u64) -> bool {
+        match self.habits().takes_post {
+            Some(takes) => takes && size <= POSTED,
+            None => size <= TRIAL && !self.trial.swap(true, Ordering::SeqCst),
+        }
+    }
+
+    /// What came of sending a blob with the POST; `None` if that says nothing about the way.
+    pub(crate) fn end_trial(&self, taken: Option<bool>) {
+        self.learn(|habits| habits.takes_post = taken.or(habits.takes_post));
+        self.trial.store(false, Ordering::SeqCst);
+    }
+
+    /// The URL, if it leads to this registry itself.
+    pub(crate) fn ours(&self, url: Url) -> Option<Url> {
+        let base = self.base().ok()?;
+        (Origin::of(&url) == Origin::of(&base)).then_some(url)
     }
 
     /// The URL of `path`, which begins with a slash.
@@ -85,7 +145,22 @@ impl Host {
         expected: &[u16],
     ) -> Result<Response, Error> {
         let base = self.base()?;
-        let (mut response, mut authorized) = self.authorized(request, &base, access)?;
+        let (mut response, mut authorized) = match self.authorized(request, &base, access) {
+            Err(Error::Connection { source, .. })
+                if source.is_connect() && self.remembers_https() =>
+            {
+                // Another registry may be at this port of this machine today.
+                self.learn(|habits| habits.https = None);
+                *lock(&self.base) = None;
+                let base = self.base()?;
+                let mut url = request.url.clone();
+                // Both are http or https, which may take each other's place.
+                let _ = url.set_scheme(base.scheme());
+                let again = Request { url, method: request.method.clone(), ..*request };
+                self.authorized(&again, &base, access)?
+            }
+            result => result?,
+        };
         if response.is_redirection() && matches!(request.payload, Payload::Absent) {
             (response, authorized) = self.redirected(request, response, &base, access)?;
         }
@@ -93,6 +168,10 @@ impl Host {
             return Ok(response);
         }
         Err(self.unexpected(response, request.action, expected, authorized))
+    }
+
+    fn remembers_https(&self) -> bool {
+        is_loopback(&self.name) && self.habits().https == Some(true)
     }
 
     /// Also tells whether credentials were sent in the end.
@@ -107,7 +186,21 @@ impl Host {
         }
         let sent = self.auth.authorization(&self.transport, base, access)?;
         let response = self.send(request, access, sent.as_ref())?;
+        if response.status() == 403 && sent.is_some() && lock(&self.renewed).insert(access.clone())
+        {
+            // Some registries say so of a token that has expired. Once, until something succeeds.
+            return match self.auth.answer(&self.transport, base, &[], access, sent.as_ref())? {
+                Some(better) => {
+                    answer::discard(response);
+                    Ok((self.send(request, access, Some(&better))?, true))
+                }
+                None => Ok((response, true)),
+            };
+        }
         if response.status() != 401 {
+            if response.is_success() && sent.is_some() {
+                lock(&self.renewed).remove(access);
+            }
             return Ok((response, sent.is_some()));
         }
         let mut challenges = challenges(&response);
@@ -206,7 +299,8 @@ impl Host {
         self.retry.run(|| self.find_base())
     }
 
-    /// Finds out how the registry is spoken to. Plain http is tried, without credentials, on this machine only.
+    /// Finds out how the registry is spoken to. Plain http is tried, without credentials, on this machine only, and not
+    /// if the registry is known to speak https.
     fn find_base(&self) -> Result<Url, Error> {
         let mut known = lock(&self.base);
         if let Some(base) = &*known {
@@ -222,7 +316,7 @@ impl Host {
             })
         };
         let mut base = parse("https")?;
-        if is_loopback(&host) {
+        if is_loopback(&host) && !self.remembers_https() {
             let plain = parse("http")?;
             let speaks_http = match self.probe(plain.clone()) {
                 Ok(response) => response.status() != BAD_REQUEST,
@@ -232,6 +326,8 @@ impl Host {
             };
             if speaks_http {
                 base = plain;
+            } else {
+                self.learn(|habits| habits.https = Some(true));
             }
         }
         *known = Some(base.clone());

@@ -23,6 +23,7 @@
 
 mod auth;
 mod blob;
+mod cache;
 mod client;
 mod credentials;
 mod digest;
@@ -30,6 +31,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod host;
+mod known;
 mod manifest;
 mod options;
 mod progress;
@@ -40,17 +42,19 @@ mod secret;
 mod upload;
 mod wire;
 
-pub use blob::{Blob, Memory};
+pub use blob::{Blob, FileBlob, Memory};
 pub use client::Client;
 pub use credentials::{Credential, CredentialsError, Environment};
 pub use digest::{Digest, DigestError};
-pub use error::Error;
+pub use error::{Details, Error};
+pub use known::{Seen, Survey};
 pub use manifest::Manifest;
 pub use options::ClientOptions;
 pub use progress::{Event, Progress, Silent};
-pub use push::push;
+pub use push::{Queue, finish, push, sending};
 pub use reference::{Reference, ReferenceError};
 pub use registries::Registries;
 pub use secret::Secret;
 pub use upload::Placed;
+pub use wire::retry::Deadline;
 pub use wire::transport::Authority;

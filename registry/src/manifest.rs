@@ -47,6 +47,56 @@ struct Typed {
 }
 
 impl Client {
+    /// Puts exactly these bytes under all targets, which are tags or their digest. A registry that sets many tags with
+    /// one request is asked to.
+    pub fn put_manifest_at(
+        &self,
+        targets: &[String],
+        media_type: &str,
+        bytes: &[u8],
+    ) -> Result<Digest, Error> {
+        let digest = Digest::of(bytes);
+        let mut left: Vec<&String> = targets.iter().collect();
+        if targets.len() > 1 && self.host.habits().many_tags != Some(false) {
+            let set = self.put_tags(targets, media_type, bytes)?;
+            self.host.learn(|habits| habits.many_tags = Some(!set.is_empty()));
+            left.retain(|target| !set.contains(target));
+        }
+        for target in left {
+            self.put_manifest(target, media_type, bytes)?;
+        }
+        Ok(digest)
+    }
+
+    /// `PUT manifests/DIGEST?tag=A&tag=B`; answers the tags that the registry says to have set. One that does not know
+    /// this way takes the manifest, and that is as well.
+    fn put_tags(
+        &self,
+        tags: &[String],
+        media_type: &str,
+        bytes: &[u8],
+    ) -> Result<Vec<String>, Error> {
+        let digest = Digest::of(bytes);
+        let mut url = self.url(&format!("manifests/{digest}"))?;
+        for tag in tags {
+            self.checked_name(tag)?;
+            url.query_pairs_mut().append_pair("tag", tag);
+        }
+        let action = format!("put the manifest `{}@{digest}`", self.reference().name());
+        let payload = Payload::Bytes(Some(media_type), bytes);
+        let request = Request::with(&action, Method::PUT, url, payload);
+        match self.host.retry.run(|| self.host.call(&request, &self.access(Right::Push), &[201])) {
+            Ok(response) => {
+                let set = response.headers().get_all("oci-tag").iter();
+                let set = set.filter_map(|value| value.to_str().ok());
+                Ok(set.flat_map(|tags| tags.split(',')).map(|tag| tag.trim().to_owned()).collect())
+            }
+            // Whatever is wrong with the manifest itself is said again when it is put under its tags.
+            Err(Error::Refused { status: 400..=499, .. }) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Puts exactly these bytes under a tag, or under their digest.
     pub fn put_manifest(
         &self,
@@ -69,7 +119,7 @@ impl Client {
         let action = format!("put the manifest `{name}`");
         let url = self.url(&format!("manifests/{target}"))?;
         let payload = Payload::Bytes(Some(media_type), bytes);
-        let request = Request { action: &action, method: Method::PUT, url, accept: None, payload };
+        let request = Request::with(&action, Method::PUT, url, payload);
         let response =
             self.host.retry.run(|| self.host.call(&request, &self.access(Right::Push), &[201]))?;
         self.check_digest(&response, &digest, &name)?;
@@ -78,13 +128,23 @@ impl Client {
 
     /// The manifest with this tag or digest, or `None` if there is none.
     pub fn get_manifest(&self, target: &str) -> Result<Option<Manifest>, Error> {
+        self.fetch_manifest(target, Right::Pull)
+    }
+
+    /// The same with a token that may do more, for who is going to need it.
+    pub(crate) fn fetch_manifest(
+        &self,
+        target: &str,
+        right: Right,
+    ) -> Result<Option<Manifest>, Error> {
+        let access = self.access(right);
         let name = self.checked_name(target)?;
         let action = format!("get the manifest `{name}`");
         let accept = TYPES.join(", ");
         let url = self.url(&format!("manifests/{target}"))?;
         let request = Request { accept: Some(&accept), ..Request::bare(&action, Method::GET, url) };
         self.host.retry.run(|| {
-            let response = self.host.call(&request, &self.access(Right::Pull), &[200, 404])?;
+            let response = self.host.call(&request, &access, &[200, 404])?;
             if response.status() == 404 {
                 return Ok(None);
             }
@@ -110,6 +170,11 @@ impl Client {
 
     /// A blob of at most `limit` bytes, such as an image's config, in memory.
     pub fn get_blob(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>, Error> {
+        if let Some(bytes) =
+            self.host.cache.document(digest).filter(|bytes| bytes.len() as u64 <= limit)
+        {
+            return Ok(bytes);
+        }
         let action = format!("get `{digest}`");
         let url = self.url(&format!("blobs/{digest}"))?;
         let request = Request::bare(&action, Method::GET, url);
@@ -124,6 +189,7 @@ impl Client {
             let bytes =
                 answer::bytes(response, limit, &digest.to_string(), &action, self.host_name())?;
             self.same(Digest::of(&bytes), *digest, &digest.to_string())?;
+            self.host.cache.keep_document(digest, &bytes);
             Ok(bytes)
         })
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use closure2img::earlier::{self, Earlier, Error};
+use closure2img::earlier::{self, Earlier};
 use closure2img::image::{Layers, Machine};
 use closure2img::progress::{Event, Progress, counted, human};
 use closure2img::push::Target;
@@ -32,16 +32,21 @@ pub(crate) fn at_tag(
     store: &StoreDir,
     progress: &dyn Progress,
 ) -> Option<Earlier> {
-    let reference = target.references.first()?;
-    let found = earlier::read_tag(&target.client, reference, machine)
+    let survey = target.before()?;
+    let warn = |error: &dyn fmt::Display| {
+        let name = target.client.reference();
+        let text = format!("planned without the image that is now `{name}`: {error}");
+        progress.report(Event::Warning { text: &text });
+    };
+    survey.trouble.iter().for_each(|error| warn(error));
+    let own = target.client.reference().target();
+    let seen = survey.seen.iter().find(|seen| seen.target == own)?;
+    let found = earlier::read_seen(&target.client, seen, machine)
         .and_then(|earlier| earlier.check_store(store).map(|()| earlier));
     match found {
         Ok(earlier) => with_plan(earlier, progress),
-        // The first push of a tag.
-        Err(Error::NoImage { .. }) => None,
         Err(error) => {
-            let text = format!("planned without the image that is now `{reference}`: {error}");
-            progress.report(Event::Warning { text: &text });
+            warn(&error);
             None
         }
     }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use registry::{Client, Digest, Reference};
+use registry::{Client, Digest, Manifest, Reference};
 
 use super::image::{self, Documents, MAX_DOCUMENT};
 use super::{Earlier, Error};
@@ -102,8 +102,18 @@ pub(super) fn registry(
     let Some(manifest) = client.get_manifest(&reference.target())? else {
         return Err(Error::NoImage { name });
     };
-    let remote = Remote { client, name: name.clone() };
-    image::read(manifest.bytes, &manifest.digest.to_string(), &name, machine, &remote)
+    of_manifest(client, &name, manifest, machine)
+}
+
+/// Reads the image, called `name`, whose manifest or index in the client's repository is at hand.
+pub(super) fn of_manifest(
+    client: &Client,
+    name: &str,
+    manifest: Manifest,
+    machine: &Machine,
+) -> Result<Earlier, Error> {
+    let remote = Remote { client, name: name.into() };
+    image::read(manifest.bytes, &manifest.digest.to_string(), name, machine, &remote)
 }
 
 impl Documents for Remote<'_> {

@@ -28,7 +28,7 @@ use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
 use layering::{StoreDir, StorePath};
-use registry::{Client, Digest, Reference};
+use registry::{Client, Digest, Reference, Seen};
 
 use crate::image::{Compression, Machine};
 pub use error::Error;
@@ -209,11 +209,9 @@ pub fn read_registry(client: &Client, machine: &Machine) -> Result<Earlier, Erro
     content::registry(client, client.reference(), machine)
 }
 
-/// As [`read_registry`], of another tag or digest of the client's repository.
-pub fn read_tag(
-    client: &Client,
-    reference: &Reference,
-    machine: &Machine,
-) -> Result<Earlier, Error> {
-    content::registry(client, reference, machine)
+/// As [`read_registry`], of a manifest in the client's repository that is at hand.
+pub fn read_seen(client: &Client, seen: &Seen, machine: &Machine) -> Result<Earlier, Error> {
+    let separator = if seen.target.contains(':') { '@' } else { ':' };
+    let name = format!("{}{separator}{}", client.reference().name(), seen.target);
+    content::of_manifest(client, &name, seen.manifest.clone(), machine)
 }

@@ -65,6 +65,10 @@ impl registry::Blob for Layer {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         Ok(Box::new(self.reader()))
     }
+
+    fn open_at(&self, offset: u64) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(self.content.reader_at(offset)))
+    }
 }
 
 /// How layers are made.

@@ -86,9 +86,14 @@ pub(crate) struct Spooled {
 impl Spooled {
     /// A reader from the start.
     pub(crate) fn reader(&self) -> impl Read + Send + 'static {
+        self.reader_at(0)
+    }
+
+    /// A reader from byte `offset`, or from the end if there are fewer.
+    pub(crate) fn reader_at(&self, offset: u64) -> impl Read + Send + 'static {
         SpooledReader {
             file: Arc::clone(&self.file),
-            at: self.offset,
+            at: self.offset + offset.min(self.size),
             end: self.offset + self.size,
         }
     }

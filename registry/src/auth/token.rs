@@ -96,10 +96,7 @@ pub(crate) fn request(
         form.query_pairs_mut().extend_pairs(&pairs);
         let body = form.query().unwrap_or_default();
         let payload = Payload::Bytes(Some(FORM), body.as_bytes());
-        transport.send(
-            &Request { action: &action, method: Method::POST, url, accept: None, payload },
-            None,
-        )?
+        transport.send(&Request::with(&action, Method::POST, url, payload), None)?
     } else {
         url.query_pairs_mut().extend_pairs(&pairs);
         let authorization = match credential {

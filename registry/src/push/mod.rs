@@ -1,78 +1,79 @@
 //! A whole image: blobs side by side, then the manifest that makes them one.
 //!
-//! Questions are cheap and bound by latency, so many are asked at once; bodies share one line, so a few connections
-//! fill it. The biggest blobs start first, since one that starts last would be waited for alone. The manifest comes
-//! when everything that it names is in place: a tag never points to half an image.
+//! The manifest comes when everything that it names is in place: a tag never points to half an image. Should the
+//! registry lack a blob that it was known to have, it says so, and gets it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
+mod queue;
 
-use crate::auth::lock;
-use crate::{Blob, Client, Digest, Error, Event, Manifest, Progress};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// `HEAD` requests at once.
-const QUESTIONS: usize = 16;
-/// Uploads at once.
-const BODIES: usize = 6;
+use crate::{Blob, Client, Digest, Error, Manifest, Progress};
+pub use queue::{Queue, sending};
 
-/// Pushes `blobs` and then `manifest`, under the tag or digest of the client's reference.
+/// How often the registry may find that it lacks something.
+const HEALINGS: usize = 2;
+
+/// Pushes `blobs` and then `manifest`, under the tag or digest of the client's reference. If that is what is there
+/// already, one request finds it out.
 pub fn push(
     client: &Client,
     blobs: &[&dyn Blob],
     manifest: &Manifest,
     progress: &dyn Progress,
 ) -> Result<Digest, Error> {
-    let unique: BTreeMap<Digest, &dyn Blob> =
-        blobs.iter().map(|blob| (blob.digest(), *blob)).collect();
-    let mut blobs: Vec<&dyn Blob> = unique.into_values().collect();
-
-    let missing = Mutex::new(BTreeSet::new());
-    let ask = |blob: &&dyn Blob| {
-        let digest = blob.digest();
-        if client.exists(&digest, blob.size())? {
-            progress.report(Event::Present { digest: &digest });
-        } else {
-            lock(&missing).insert(digest);
+    let target = client.reference().target();
+    if client.survey(&[])?.has(&target, manifest.digest) {
+        client.learn(blobs.iter().map(Blob::digest));
+        for blob in unique(blobs) {
+            client.ensure_blob(blob, progress)?;
         }
-        Ok(())
-    };
-    // The first question goes alone and finds out how to log in: a wrong password is tried once, not sixteen times.
-    let (first, others) = blobs.split_at(blobs.len().min(1));
-    in_parallel(first, 1, ask)?;
-    in_parallel(others, QUESTIONS, ask)?;
-
-    let missing = missing.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    blobs.retain(|blob| missing.contains(&blob.digest()));
-    blobs.sort_by_key(|blob| (std::cmp::Reverse(blob.size()), blob.digest()));
-    in_parallel(&blobs, BODIES, |blob| client.upload(*blob, progress).map(drop))?;
-    client.put_manifest(&client.reference().target(), &manifest.media_type, &manifest.bytes)
+        return Ok(manifest.digest);
+    }
+    place(client, blobs, None, progress)?;
+    finish(client, blobs, manifest, &[target], progress)
 }
 
-/// Runs `work` on all items, in order, by at most `threads` threads. The first error ends it, once what has begun is
-/// finished.
-fn in_parallel<T: Sync>(
-    items: &[T],
-    threads: usize,
-    work: impl Fn(&T) -> Result<(), Error> + Sync,
-) -> Result<(), Error> {
-    let next = AtomicUsize::new(0);
-    let stop = AtomicBool::new(false);
-    let failure = Mutex::new(None);
-    thread::scope(|scope| {
-        for _ in 0..threads.min(items.len()) {
-            scope.spawn(|| {
-                while !stop.load(Ordering::Relaxed)
-                    && let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed))
-                {
-                    if let Err(error) = work(item) {
-                        stop.store(true, Ordering::Relaxed);
-                        lock(&failure).get_or_insert(error);
-                    }
-                }
-            });
+/// Puts `manifest`, whose `blobs` are in place, under all `targets`: tags or its digest.
+pub fn finish(
+    client: &Client,
+    blobs: &[&dyn Blob],
+    manifest: &Manifest,
+    targets: &[String],
+    progress: &dyn Progress,
+) -> Result<Digest, Error> {
+    for healings in 0.. {
+        match client.put_manifest_at(targets, &manifest.media_type, &manifest.bytes) {
+            Err(Error::Refused { details, .. }) if healings < HEALINGS && details.lacks_blobs() => {
+                client.distrust();
+                let named = |blob: &&&dyn Blob| details.missing.contains(&blob.digest());
+                let lacking: Vec<&dyn Blob> = blobs.iter().filter(named).copied().collect();
+                // Not all registries say which.
+                place(client, if lacking.is_empty() { blobs } else { &lacking }, None, progress)?;
+            }
+            result => return result,
         }
-    });
-    failure.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).map_or(Ok(()), Err)
+    }
+    Ok(manifest.digest)
+}
+
+fn place(
+    client: &Client,
+    blobs: &[&dyn Blob],
+    source: Option<&str>,
+    progress: &dyn Progress,
+) -> Result<(), Error> {
+    sending(progress, |queue| {
+        for blob in unique(blobs) {
+            queue.add(client, Arc::new(blob), source);
+        }
+        Ok(())
+    })
+}
+
+/// Each blob once.
+fn unique<'a>(blobs: &[&'a dyn Blob]) -> impl Iterator<Item = &'a dyn Blob> {
+    let unique: BTreeMap<Digest, &dyn Blob> =
+        blobs.iter().map(|blob| (blob.digest(), *blob)).collect();
+    unique.into_values()
 }

@@ -1,25 +1,32 @@
 //! Gets one blob into the repository: is it there, can it be mounted, else send it.
 //!
-//! A blob is sent as POST and one PUT with the whole body, which is what `containerd` does and hence what every
-//! registry sees all day. The few that cannot take it get POST, one PATCH without a range, and an empty PUT, which is
-//! docker's way; a client remembers that. A failed upload starts again from the POST, since a session that broke is
-//! gone at most registries.
+//! Which questions are asked depends on what is known. A blob that a manifest in the repository names is there, since
+//! no registry collects such blobs; nobody is asked. Of a blob that the manifests known here do not name, the POST that
+//! opens its upload asks in passing. Only where nothing is known, a HEAD comes first.
 
-use std::sync::atomic::Ordering;
+mod method;
+mod permits;
+mod range;
+mod send;
+mod session;
 
+use reqwest::Method as Verb;
 use reqwest::header::CONTENT_LENGTH;
-use reqwest::{Method, Url};
 
-use crate::auth::{Access, Right, lock};
+use crate::auth::{Right, lock};
 use crate::wire::answer;
-use crate::wire::body::Meter;
-use crate::wire::retry::is_transient;
-use crate::wire::transport::{Payload, Request, Response};
+use crate::wire::transport::{Request, Response};
 use crate::{Blob, Client, Digest, Error, Event, Progress};
+pub(crate) use method::Method;
+pub(crate) use permits::Permits;
+use send::Sending;
+use session::Opened;
+
+use crate::known::Guess;
 
 const CONTENT_DIGEST: &str = "docker-content-digest";
-/// Answers to the PUT of a body by registries that know only PATCH: no such method or type, or plain failure.
-const PUT_UNSUPPORTED: [u16; 6] = [404, 405, 411, 415, 500, 501];
+/// Asking whether so small a blob is there costs as much as sending it.
+const TINY: u64 = 4 << 10;
 
 /// How a blob came to be in the repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,17 +46,12 @@ pub(crate) enum State {
     Placed,
 }
 
-enum Opened {
-    Mounted,
-    Session(Url),
-}
-
 impl Client {
     /// Whether the repository has the blob, with this size.
     pub fn exists(&self, digest: &Digest, size: u64) -> Result<bool, Error> {
         let action = format!("look for `{digest}`");
         let url = self.url(&format!("blobs/{digest}"))?;
-        let request = Request::bare(&action, Method::HEAD, url);
+        let request = Request::bare(&action, Verb::HEAD, url);
         let response = self
             .host
             .retry
@@ -86,7 +88,7 @@ impl Client {
         if !matches!(&error, Error::Refused { status: 401 | 403, words, .. } if words.is_empty()) {
             return error;
         }
-        let get = Request { method: Method::GET, url: head.url.clone(), ..*head };
+        let get = Request { method: Verb::GET, url: head.url.clone(), ..*head };
         // Should it be allowed after all, the content is not read.
         match self.host.call(&get, &self.access(Right::Push), &[200]) {
             Err(told @ Error::Refused { .. }) if told.status() == error.status() => told,
@@ -111,17 +113,17 @@ impl Client {
     ) -> Result<Placed, Error> {
         let digest = blob.digest();
         self.once(&digest, progress, || {
-            if self.exists(&digest, blob.size())? {
+            let there = match self.guess(&digest) {
+                Guess::There => true,
+                Guess::Absent => false,
+                Guess::Unknown => self.exists(&digest, blob.size())?,
+            };
+            if there {
                 progress.report(Event::Present { digest: &digest });
                 return Ok(Placed::Present);
             }
             self.place(blob, source, progress)
         })
-    }
-
-    /// Uploads a blob that is known to be absent.
-    pub(crate) fn upload(&self, blob: &dyn Blob, progress: &dyn Progress) -> Result<Placed, Error> {
-        self.once(&blob.digest(), progress, || self.place(blob, None, progress))
     }
 
     /// Runs `place` unless the blob has been placed; waits if another thread is at it.
@@ -165,124 +167,39 @@ impl Client {
     ) -> Result<Placed, Error> {
         let digest = blob.digest();
         let action = format!("upload `{digest}`");
+        let own = self.reference().repository();
         let mut session = None;
-        if let Some(source) = source {
+        // The repository itself is asked last: a registry that mounts says with its answer to the POST, which is
+        // needed anyway, that the blob is there.
+        let own =
+            (blob.size() > TINY && !self.is_new() && self.host.habits().mounts_own != Some(false))
+                .then_some(own);
+        let sources = source.into_iter().chain(own);
+        for source in sources {
             match self.mount(&digest, source, &action)? {
-                Some(Opened::Mounted) => {
+                Some(Opened::There) if Some(source) == own => {
+                    self.host.learn(|habits| habits.mounts_own = Some(true));
+                    progress.report(Event::Present { digest: &digest });
+                    return Ok(Placed::Present);
+                }
+                Some(Opened::There) => {
                     progress.report(Event::Mounted { digest: &digest });
                     return Ok(Placed::Mounted);
                 }
-                Some(Opened::Session(url)) => session = Some(url),
+                Some(Opened::Session(opened)) => session = Some(opened),
+                None if Some(source) == own => {
+                    self.host.learn(|habits| habits.mounts_own = Some(false));
+                }
                 None => {}
+            }
+            if session.is_some() {
+                break;
             }
         }
         progress.report(Event::Started { digest: &digest, size: blob.size() });
-        let meter = Meter::new(digest, progress);
-        self.host.retry.run(|| {
-            let session = match session.take() {
-                Some(url) => url,
-                None => self.open_session(&action)?,
-            };
-            self.send_blob(blob, session, &meter, &action)
-        })?;
+        Sending::new(self, blob, session, progress).run()?;
         progress.report(Event::Done { digest: &digest });
         Ok(Placed::Uploaded)
-    }
-
-    /// Mounting only saves work: that it is refused, in whatever words, never fails the upload.
-    fn mount(&self, digest: &Digest, source: &str, action: &str) -> Result<Option<Opened>, Error> {
-        let mut url = self.url("blobs/uploads/")?;
-        url.query_pairs_mut().append_pair("mount", &digest.to_string()).append_pair("from", source);
-        match self.post(url, &self.access(Right::Mount(source.to_owned())), &[201, 202], action) {
-            Ok((url, response)) if response.status() == 202 => {
-                Ok(Some(Opened::Session(self.host.location(&url, &response, action)?)))
-            }
-            Ok(_) => Ok(Some(Opened::Mounted)),
-            Err(error) if matches!(error, Error::Refused { .. }) || is_transient(&error) => {
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn open_session(&self, action: &str) -> Result<Url, Error> {
-        let (url, response) =
-            self.post(self.url("blobs/uploads/")?, &self.access(Right::Push), &[202], action)?;
-        self.host.location(&url, &response, action)
-    }
-
-    fn post(
-        &self,
-        url: Url,
-        access: &Access,
-        expected: &[u16],
-        action: &str,
-    ) -> Result<(Url, Response), Error> {
-        let payload = Payload::Bytes(None, &[]);
-        let request = Request { action, method: Method::POST, url, accept: None, payload };
-        let response = self.host.call(&request, access, expected)?;
-        Ok((request.url, response))
-    }
-
-    fn send_blob(
-        &self,
-        blob: &dyn Blob,
-        session: Url,
-        meter: &Meter<'_>,
-        action: &str,
-    ) -> Result<(), Error> {
-        if self.wants_patch.load(Ordering::Relaxed) {
-            return self.send_by_patch(blob, session, meter, action);
-        }
-        let refusal = match self.finish(session, Payload::Blob(blob, meter), blob, action) {
-            Err(error)
-                if error.status().is_some_and(|status| PUT_UNSUPPORTED.contains(&status)) =>
-            {
-                error
-            }
-            result => return result,
-        };
-        // If this does not help either, then it was not the method, and the first answer is the one that tells.
-        let Ok(session) = self.open_session(action) else { return Err(refusal) };
-        match self.send_by_patch(blob, session, meter, action) {
-            Ok(()) => {
-                self.wants_patch.store(true, Ordering::Relaxed);
-                Ok(())
-            }
-            Err(Error::Refused { .. } | Error::NotARegistry { .. }) => Err(refusal),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn send_by_patch(
-        &self,
-        blob: &dyn Blob,
-        session: Url,
-        meter: &Meter<'_>,
-        action: &str,
-    ) -> Result<(), Error> {
-        let payload = Payload::Blob(blob, meter);
-        let request =
-            Request { action, method: Method::PATCH, url: session, accept: None, payload };
-        // 201 is what ECR answers.
-        let response = self.host.call(&request, &self.access(Right::Push), &[201, 202])?;
-        let session = self.host.location(&request.url, &response, action)?;
-        drop(response);
-        self.finish(session, Payload::Bytes(Some("application/octet-stream"), &[]), blob, action)
-    }
-
-    fn finish(
-        &self,
-        mut session: Url,
-        payload: Payload<'_>,
-        blob: &dyn Blob,
-        action: &str,
-    ) -> Result<(), Error> {
-        let digest = blob.digest();
-        append(&mut session, "digest", &digest.to_string());
-        let request = Request { action, method: Method::PUT, url: session, accept: None, payload };
-        let response = self.host.call(&request, &self.access(Right::Push), &[201])?;
-        self.check_digest(&response, &digest, &digest.to_string())
     }
 
     /// What the registry says that it has, if it says so.
@@ -307,15 +224,6 @@ impl Client {
     }
 }
 
-/// The session's own query is opaque and possibly signed, so it is kept to the letter.
-fn append(url: &mut Url, name: &str, value: &str) {
-    let query = match url.query() {
-        Some(query) if !query.is_empty() => format!("{query}&{name}={value}"),
-        _ => format!("{name}={value}"),
-    };
-    url.set_query(Some(&query));
-}
-
 /// Ends a blob's time in flight.
 struct Turn<'a> {
     client: &'a Client,
@@ -333,23 +241,5 @@ impl Drop for Turn<'_> {
         }
         drop(states);
         self.client.placed_changed.notify_all();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sessions_query_is_kept_to_the_letter() {
-        for (url, expected) in [
-            ("http://h/u", "http://h/u?digest=sha256:00"),
-            ("http://h/u?_state=a%2Fb+c==", "http://h/u?_state=a%2Fb+c==&digest=sha256:00"),
-            ("http://h/u?", "http://h/u?digest=sha256:00"),
-        ] {
-            let mut url = Url::parse(url).unwrap();
-            append(&mut url, "digest", "sha256:00");
-            assert_eq!(url.as_str(), expected);
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! Sends a blob and watches it go.
 //!
+//! A body is the blob or a part of it, since an upload may continue where it broke and some registries want pieces.
 //! A thread reads the blob and hands it over in pieces, while the caller's thread waits for the answer: an answer
 //! that comes before the body is through (the token has expired, the blob is too large) is heard at once and ends the
 //! sending. A large layer on a slow line may take hours and be healthy, so there is no limit on the whole; what is
@@ -21,6 +22,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::timeout;
 
+use super::retry::Deadline;
 use crate::auth::lock;
 use crate::{Blob, Digest, Event, Progress};
 
@@ -40,8 +42,20 @@ pub(crate) enum Failure {
     Http(reqwest::Error),
     /// The blob cannot be read.
     Read(Digest, io::Error),
+    /// The time that the user gave is over.
+    Deadline,
     /// The far side was silent for so long.
     Stalled(Duration),
+}
+
+/// A part of a blob, or all of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Content<'a> {
+    pub(crate) blob: &'a dyn Blob,
+    /// The first byte that is sent.
+    pub(crate) from: u64,
+    pub(crate) length: u64,
+    pub(crate) meter: &'a Meter<'a>,
 }
 
 /// Counts what was sent of one blob, over all attempts.
@@ -56,17 +70,21 @@ impl<'a> Meter<'a> {
         Self { digest, progress, attempt: AtomicU64::new(0) }
     }
 
-    fn add(&self, bytes: u64) {
-        self.attempt.fetch_add(bytes, Ordering::Relaxed);
-        self.progress.report(Event::Sent { digest: &self.digest, bytes });
+    /// An attempt begins at byte `offset`: the registry has what is before, and nothing behind.
+    pub(crate) fn begin_at(&self, offset: u64) {
+        let before = self.attempt.swap(offset, Ordering::Relaxed);
+        if before > offset {
+            let bytes = before - offset;
+            self.progress.report(Event::Rewound { digest: &self.digest, bytes });
+        } else if offset > before {
+            let bytes = offset - before;
+            self.progress.report(Event::Resumed { digest: &self.digest, bytes });
+        }
     }
 
-    /// Another attempt starts from the first byte.
-    fn rewind(&self) {
-        let bytes = self.attempt.swap(0, Ordering::Relaxed);
-        if bytes > 0 {
-            self.progress.report(Event::Rewound { digest: &self.digest, bytes });
-        }
+    pub(crate) fn add(&self, bytes: u64) {
+        self.attempt.fetch_add(bytes, Ordering::Relaxed);
+        self.progress.report(Event::Sent { digest: &self.digest, bytes });
     }
 }
 
@@ -84,24 +102,24 @@ struct Attempt {
     unreadable: Mutex<Option<io::Error>>,
 }
 
-/// Sends `request` with the content of `blob`.
+/// Sends `request` with `content`.
 pub(crate) fn send(
     runtime: &Handle,
     idle: Duration,
+    deadline: Option<Deadline>,
     request: RequestBuilder,
-    blob: &dyn Blob,
-    meter: &Meter<'_>,
+    content: Content<'_>,
 ) -> Result<(Response, Vec<u8>), Failure> {
-    meter.rewind();
-    let size = blob.size();
-    let reader = blob.open().map_err(|error| Failure::Read(blob.digest(), error))?;
+    let Content { blob, from, length, meter } = content;
+    meter.begin_at(from);
+    let reader = blob.open_at(from).map_err(|error| Failure::Read(blob.digest(), error))?;
     let (pieces, inbox) = channel(WAITING);
     let inbox = Arc::new(Mutex::new(inbox));
-    let request = request.body(Body::wrap(Pieces { inbox: Arc::clone(&inbox), left: size }));
+    let request = request.body(Body::wrap(Pieces { inbox: Arc::clone(&inbox), left: length }));
     let attempt = Attempt::default();
     let result = thread::scope(|scope| {
-        let feeder = scope.spawn(|| feed(reader, size, pieces, &attempt, meter));
-        let result = runtime.block_on(watched(request, idle, &attempt));
+        let feeder = scope.spawn(|| feed(reader, length, pieces, &attempt, meter));
+        let result = runtime.block_on(watched(request, idle, deadline, &attempt));
         attempt.over.store(true, Ordering::Relaxed);
         // The connection may hold on to the body while it waits for a deaf peer; the feeder shall not.
         lock(&inbox).close();
@@ -122,13 +140,18 @@ pub(crate) fn send(
 async fn watched(
     request: RequestBuilder,
     idle: Duration,
+    deadline: Option<Deadline>,
     attempt: &Attempt,
 ) -> Result<(Response, Vec<u8>), Failure> {
     let mut answer = pin!(request.send());
     let (mut seen, mut silent) = (0, 0);
     let mut response = loop {
-        if let Ok(result) = timeout(idle, &mut answer).await {
+        let left = deadline.map_or(Duration::MAX, |deadline| deadline.left());
+        if let Ok(result) = timeout(idle.min(left), &mut answer).await {
             break result.map_err(Failure::Http)?;
+        }
+        if left < idle {
+            return Err(Failure::Deadline);
         }
         let steps = attempt.steps.load(Ordering::Relaxed);
         silent =
@@ -152,12 +175,12 @@ async fn watched(
 /// Reads the blob and hands it over, until it ends or is no longer wanted.
 fn feed(
     mut reader: Box<dyn Read + Send>,
-    size: u64,
+    length: u64,
     pieces: Sender<io::Result<Bytes>>,
     attempt: &Attempt,
     meter: &Meter<'_>,
 ) {
-    let mut left = size;
+    let mut left = length;
     while left > 0 && !attempt.over.load(Ordering::Relaxed) {
         attempt.reading.store(true, Ordering::Relaxed);
         let piece = read(&mut reader, left);

@@ -12,21 +12,26 @@ use std::fs::File;
 use std::io;
 use std::io::Read;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue,
+};
 use reqwest::{Certificate, Client, Method, Url};
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use super::body::{self, Failure, Meter};
+use super::body::{self, Content, Failure};
 use super::origin::authority;
-use crate::{Blob, Error, Secret};
+use super::retry::Deadline;
+use crate::{Error, Secret};
 
 /// A bundle of all public authorities has a quarter of a megabyte; what follows is not read.
 const MAX_CERTIFICATES: u64 = 16 << 20;
 const CONNECT: Duration = Duration::from_secs(30);
 /// Connections only move bytes; one thread fills any line.
 const RUNTIME_THREADS: usize = 1;
+/// Bytes a second that a small answer comes with at least, on the worst of lines.
+const LEAST_SPEED: u64 = 1024;
 /// Idle connections are closed by servers and balancers after a minute or more; ours go first.
 const KEEP_IDLE: Duration = Duration::from_secs(45);
 
@@ -46,7 +51,7 @@ pub(crate) enum Payload<'a> {
     Absent,
     /// Bytes of this type; empty without a type for a POST that only opens something.
     Bytes(Option<&'a str>, &'a [u8]),
-    Blob(&'a dyn Blob, &'a Meter<'a>),
+    Content(Content<'a>),
 }
 
 /// A request that can be sent any number of times.
@@ -56,13 +61,20 @@ pub(crate) struct Request<'a> {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) accept: Option<&'a str>,
+    /// `Content-Range`, as the distribution specification writes it: `FIRST-LAST`, nothing else.
+    pub(crate) range: Option<(u64, u64)>,
     pub(crate) payload: Payload<'a>,
 }
 
 impl<'a> Request<'a> {
     /// A request without a body: GET, HEAD.
     pub(crate) fn bare(action: &'a str, method: Method, url: Url) -> Self {
-        Self { action, method, url, accept: None, payload: Payload::Absent }
+        Self::with(action, method, url, Payload::Absent)
+    }
+
+    /// A request that carries `payload`.
+    pub(crate) fn with(action: &'a str, method: Method, url: Url, payload: Payload<'a>) -> Self {
+        Self { action, method, url, accept: None, range: None, payload }
     }
 }
 
@@ -71,6 +83,7 @@ pub(crate) struct Transport {
     runtime: Runtime,
     /// How long the far side may be silent.
     idle: Duration,
+    deadline: Option<Deadline>,
 }
 
 /// An answer whose body has not been read yet.
@@ -107,7 +120,13 @@ impl Response {
     /// Appends the body to `bytes`, and stops soon after `limit` bytes.
     pub(crate) fn read(&mut self, limit: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
         bytes.append(&mut self.words);
+        let begun = Instant::now();
         while bytes.len() as u64 <= limit {
+            // A far side that sends a byte now and then is not silent, and yet would keep us for days.
+            let patience = self.idle + Duration::from_secs(bytes.len() as u64 / LEAST_SPEED);
+            if begun.elapsed() > patience {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
             let chunk = async { tokio::time::timeout(self.idle, self.inner.chunk()).await };
             match self.runtime.block_on(chunk) {
                 Ok(Ok(Some(chunk))) => bytes.extend_from_slice(&chunk),
@@ -126,6 +145,7 @@ impl Transport {
         authorities: &[Authority],
         user_agent: &str,
         idle: Duration,
+        deadline: Option<Deadline>,
         direct: bool,
     ) -> Result<Self, Error> {
         // Fails only if the program has chosen a provider itself, which is then the one to use.
@@ -152,7 +172,8 @@ impl Transport {
             .thread_name("registry")
             .enable_all()
             .build();
-        Ok(Self { client, runtime: runtime.map_err(|source| Error::Setup { source })?, idle })
+        let runtime = runtime.map_err(|source| Error::Setup { source })?;
+        Ok(Self { client, runtime, idle, deadline })
     }
 
     /// Sends `request`; any answer is a success.
@@ -171,6 +192,12 @@ impl Transport {
             value.set_sensitive(true);
             builder = builder.header(AUTHORIZATION, value);
         }
+        if let Some((first, last)) = request.range {
+            builder = builder.header(CONTENT_RANGE, format!("{first}-{last}"));
+        }
+        if self.deadline.is_some_and(|deadline| deadline.left().is_zero()) {
+            return Err(explain(Failure::Deadline, request, self.deadline));
+        }
         let runtime = self.runtime.handle();
         let result = match request.payload {
             Payload::Absent => self.wait(builder),
@@ -182,22 +209,17 @@ impl Transport {
                 // Said in so many words, since an empty body does not always get a length.
                 self.wait(builder.header(CONTENT_LENGTH, bytes.len()).body(bytes.to_vec()))
             }
-            Payload::Blob(blob, meter) => {
+            Payload::Content(content) => {
                 let builder = builder.header(CONTENT_TYPE, "application/octet-stream");
-                body::send(
-                    runtime,
-                    self.idle,
-                    builder.header(CONTENT_LENGTH, blob.size()),
-                    blob,
-                    meter,
-                )
+                let builder = builder.header(CONTENT_LENGTH, content.length);
+                body::send(runtime, self.idle, self.deadline, builder, content)
             }
         };
         match result {
             Ok((inner, words)) => {
                 Ok(Response { inner, words, runtime: runtime.clone(), idle: self.idle })
             }
-            Err(failure) => Err(explain(failure, request)),
+            Err(failure) => Err(explain(failure, request, self.deadline)),
         }
     }
 
@@ -205,27 +227,33 @@ impl Transport {
         &self,
         builder: reqwest::RequestBuilder,
     ) -> Result<(reqwest::Response, Vec<u8>), Failure> {
-        let answer = async { tokio::time::timeout(self.idle, builder.send()).await };
+        let left = self.deadline.map_or(Duration::MAX, |deadline| deadline.left());
+        let answer = async { tokio::time::timeout(self.idle.min(left), builder.send()).await };
         match self.runtime.block_on(answer) {
             Ok(Ok(response)) => Ok((response, Vec::new())),
             Ok(Err(error)) => Err(Failure::Http(error)),
+            Err(_) if left < self.idle => Err(Failure::Deadline),
             Err(_) => Err(Failure::Stalled(self.idle)),
         }
     }
 }
 
-fn explain(failure: Failure, request: &Request<'_>) -> Error {
+fn explain(failure: Failure, request: &Request<'_>, deadline: Option<Deadline>) -> Error {
     let host = authority(&request.url);
     let action = request.action.to_owned();
     match failure {
         Failure::Read(digest, source) => Error::ReadBlob { digest, source },
+        Failure::Deadline => {
+            let limit = deadline.map_or(Duration::ZERO, |deadline| deadline.limit());
+            Error::Deadline { limit, source: None }
+        }
         Failure::Stalled(idle) => Error::Stalled { action, host, idle },
         Failure::Http(error) => match certificate_problem(&error) {
             Some(reason) => Error::Certificate { host, reason },
             None => Error::Connection {
                 action,
                 host,
-                in_body: matches!(request.payload, Payload::Blob(..)) && !error.is_connect(),
+                in_body: matches!(request.payload, Payload::Content(_)) && !error.is_connect(),
                 source: error.without_url(),
             },
         },

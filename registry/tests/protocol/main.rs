@@ -69,6 +69,8 @@ impl Progress for Log {
             Event::Present { digest } => (digest, "present", 0),
             Event::Mounted { digest } => (digest, "mounted", 0),
             Event::Done { digest } => (digest, "done", 0),
+            Event::Resumed { digest, bytes } => (digest, "resumed", bytes),
+            _ => return,
         };
         self.0.lock().unwrap().push((*digest, what, bytes));
     }

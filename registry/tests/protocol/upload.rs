@@ -39,7 +39,7 @@ fn an_image_arrives_whole() {
     assert_eq!(push(&client, &refs, &manifest, &log).unwrap(), manifest.digest);
     assert_eq!(server.state().manifests["v1"].1, manifest.bytes);
     assert_eq!((log.count("started"), log.count("done")), (30, 30));
-    assert_eq!(log.sum("sent"), log.sum("started"));
+    assert_eq!(log.sum("sent") - log.sum("rewound"), log.sum("started"));
 
     // A client of another process finds everything there.
     let again = crate::client(&server);
@@ -163,7 +163,7 @@ fn a_lasting_failure_is_told_in_the_registrys_words() {
         client(&server).ensure_blob(&blob("x"), &Silent),
         Err(Error::Refused { status: 502, .. })
     ));
-    assert_eq!(server.count("POST"), 4);
+    assert_eq!(server.count("POST"), 6);
 }
 
 #[test]
@@ -179,8 +179,9 @@ fn a_registry_without_whole_puts_is_served_by_patch() {
         assert_eq!(client.ensure_blob(&blob(content), &log).unwrap(), Placed::Uploaded);
     }
     assert_eq!(server.count("PATCH"), 2);
-    // Two PUTs for the first blob; the second blob does not try again what failed.
-    assert_eq!((server.count("PUT"), server.count("POST")), (3, 3));
+    // The first blob is put twice, since a failure may pass, and then patched; the second does not try what failed.
+    // Each upload is opened by a POST, and one more finds out that this registry takes no blob with it.
+    assert_eq!((server.count("PUT"), server.count("POST")), (4, 4));
     assert_eq!(log.sum("sent") - log.sum("rewound"), 6);
 }
 
@@ -281,5 +282,5 @@ fn a_fault_at_this_end_is_not_blamed_on_the_registry() {
         let error = client(&server).ensure_blob(&odd, &Silent).unwrap_err();
         assert!(matches!(error, Error::ReadBlob { .. }), "{error}");
     }
-    assert_eq!(server.count("POST"), 2);
+    assert_eq!(server.count("PUT"), 0);
 }

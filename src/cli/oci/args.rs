@@ -47,6 +47,11 @@ pub(crate) struct OciArgs {
     #[command(flatten)]
     pub(super) registry: RegistryArgs,
 
+    /// Tag or digest of an image in the pushed repository whose layers need not be asked for; may be
+    /// given several times [default: the pushed tag, or else the newest]
+    #[arg(long, value_name = "TAG", value_parser = known, help_heading = "Output")]
+    pub(super) known: Vec<String>,
+
     /// Plan all layers anew, rather than around those of the image that is now at the pushed tag
     #[arg(long, conflicts_with = "previous", help_heading = "Layers")]
     pub(super) no_previous: bool,
@@ -119,6 +124,13 @@ pub(crate) struct OciArgs {
     /// Arguments of the program (Cmd)
     #[arg(last = true, value_name = "ARG", help_heading = "Container")]
     pub(super) cmd: Vec<String>,
+}
+
+/// A tag or a digest of an image in a repository that is known otherwise.
+fn known(text: &str) -> Result<String, registry::ReferenceError> {
+    let separator = if text.contains(':') { '@' } else { ':' };
+    let reference: Reference = format!("localhost/x{separator}{text}").parse()?;
+    Ok(reference.target())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -45,15 +45,17 @@ impl Made<'_> {
         progress.report(Event::Made { text: &text });
     }
 
-    /// Tells of the last reference that was pushed.
+    /// Tells of the references that were pushed.
     pub(super) fn tell_pushed(&self, pushed: &[String], progress: &dyn Progress) -> io::Result<()> {
-        if let (Some(reference), false) = (pushed.last(), self.args.json) {
-            progress.report(Event::Made { text: &format!("pushed {}", self.summary()) });
-            let mut out = io::stdout().lock();
-            writeln!(out, "{reference}")?;
-            out.flush()?;
+        if self.args.json {
+            return Ok(());
         }
-        Ok(())
+        progress.report(Event::Made { text: &format!("pushed {}", self.summary()) });
+        let mut out = io::stdout().lock();
+        for reference in pushed {
+            writeln!(out, "{reference}")?;
+        }
+        out.flush()
     }
 
     /// With `--json`, tells everything.

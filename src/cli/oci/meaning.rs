@@ -81,9 +81,18 @@ impl OciArgs {
         }
         let target = |references: Vec<Reference>| -> anyhow::Result<Target> {
             let client = registries.client(references[0].clone())?;
-            Ok(Target { references, client, mount_from: self.mount_from.clone() })
+            Ok(Target::new(client, references, self.mount_from.clone()))
         };
         repositories.into_iter().map(target).collect()
+    }
+
+    /// Asks all targets what they have. Before any work is done, since this also finds out whether
+    /// there is a registry that lets us in.
+    pub(super) fn survey(&self, targets: &mut [Target]) -> Result<(), registry::Error> {
+        for target in targets {
+            target.survey(&self.known)?;
+        }
+        Ok(())
     }
 
     /// What the image is to be, from flags, files and closure; and the image before it.

@@ -4,6 +4,8 @@ mod args;
 mod made;
 mod meaning;
 
+use std::sync::Arc;
+
 use closure2img::image::{self, ImageName, LayerOptions, Whiteouts};
 use closure2img::progress::Event;
 use closure2img::push;
@@ -20,7 +22,8 @@ pub(crate) fn run(args: &OciArgs) -> anyhow::Result<()> {
     let progress = args.closure.progress();
     let progress = &*progress;
     let registries = args.registry.registries();
-    let targets = args.targets(&registries)?;
+    let mut targets = args.targets(&registries)?;
+    args.survey(&mut targets)?;
     let (order, earlier) = args.order(&targets, &registries, progress)?;
     let run = order.run_config()?;
     let sources = order.sources()?;
@@ -33,18 +36,21 @@ pub(crate) fn run(args: &OciArgs) -> anyhow::Result<()> {
         threads: args.closure.threads(),
     };
     let spool = destination.spool();
-    let layers = push::layers_while(&targets, progress, |done| -> anyhow::Result<_> {
-        let storage = destination.storage(order.dialect, &spool);
-        Ok(image::build(&sources, options, &storage, progress, done)?)
-    })?;
-    previous::check_dead(&order.plan, &layers, earlier.as_ref())?;
-    for omitted in &layers.omitted {
-        progress.report(Event::Warning {
-            text: &format!("left out `{omitted}`, which no layer can hold"),
-        });
-    }
     let runs = !run.entrypoint.is_empty() || !run.cmd.is_empty();
-    let image = order.image(layers, run)?;
+    let image = push::sending(&targets, progress, |sender| -> anyhow::Result<_> {
+        let storage = destination.storage(order.dialect, &spool);
+        let layers =
+            image::build(&sources, options, &storage, progress, &|layer| sender.add(layer))?;
+        previous::check_dead(&order.plan, &layers, earlier.as_ref())?;
+        for omitted in &layers.omitted {
+            progress.report(Event::Warning {
+                text: &format!("left out `{omitted}`, which no layer can hold"),
+            });
+        }
+        let image = order.image(layers, run)?;
+        sender.add(&Arc::new(image.config.clone()));
+        Ok(image)
+    })?;
     let name = args
         .tag
         .clone()
@@ -54,11 +60,10 @@ pub(crate) fn run(args: &OciArgs) -> anyhow::Result<()> {
     made.tell_written(progress);
     let mut pushed = Vec::new();
     for target in &targets {
-        for reference in &target.references {
-            // Told one by one: should the next fail, this one is there all the same.
-            pushed.push(push::finish(target, reference, &image, progress)?);
-            made.tell_pushed(&pushed, progress)?;
-        }
+        // Told one by one: should the next fail, this one is there all the same.
+        let references = push::finish(target, &image, progress)?;
+        made.tell_pushed(&references, progress)?;
+        pushed.extend(references);
     }
     made.tell_all(&pushed)
 }

@@ -27,6 +27,15 @@ pub(crate) fn answer(request: &Request, guard: &Guard, address: &str, state: &mu
         return challenge(guard, address);
     }
     match (request.method.as_str(), kind, tail) {
+        ("GET", "blobs", session) if session.starts_with("uploads/") => {
+            status(&repository, session, state)
+        }
+        ("GET", "tags", "list") if state.manifests.is_empty() => unknown("NAME_UNKNOWN"),
+        ("GET", "tags", "list") => {
+            let tags: Vec<_> =
+                state.manifests.keys().filter(|target| !target.contains(':')).collect();
+            Answer::new(200).body(format!(r#"{{"name":"{repository}","tags":{tags:?}}}"#))
+        }
         ("HEAD" | "GET", "blobs", digest) => match state.blobs.get(digest) {
             Some(bytes) => {
                 Answer::new(200).with("Docker-Content-Digest", digest).with_body(request, bytes)
@@ -67,10 +76,10 @@ impl Answer {
     }
 }
 
-/// Repository, `blobs` or `manifests`, and the rest.
+/// Repository, `blobs`, `manifests` or `tags`, and the rest.
 fn split(path: &str) -> Option<(String, &'static str, &str)> {
     let rest = path.strip_prefix("/v2/")?;
-    ["blobs", "manifests"].into_iter().find_map(|kind| {
+    ["blobs", "manifests", "tags"].into_iter().find_map(|kind| {
         let (repository, tail) = rest.split_once(&format!("/{kind}/"))?;
         Some((repository.to_owned(), kind, tail))
     })
@@ -144,11 +153,14 @@ fn token(request: &Request, guard: &Guard, state: &mut State) -> Answer {
 }
 
 fn open(request: &Request, repository: &str, state: &mut State) -> Answer {
-    if request.header("content-length") != Some("0") {
+    // As distribution does it: the body is not wanted, and no fault either.
+    if request.header("content-length") != Some("0") && request.query("digest").is_none() {
         state.violations.push("POST without `Content-Length: 0`".to_owned());
     }
     if let (Some(digest), Some(source)) = (request.query("mount"), request.query("from")) {
         let found = state.elsewhere.get(source).and_then(|blobs| blobs.get(digest)).cloned();
+        let found =
+            found.or_else(|| state.blobs.get(digest).filter(|_| source == repository).cloned());
         if let Some(bytes) = found {
             state.blobs.insert(digest.to_owned(), bytes);
             return Answer::new(201).with("Location", format!("/v2/{repository}/blobs/{digest}"));
@@ -161,14 +173,28 @@ fn open(request: &Request, repository: &str, state: &mut State) -> Answer {
 }
 
 fn append(request: &Request, repository: &str, session: &str, state: &mut State) -> Answer {
-    if request.header("content-range").is_some() {
-        state.violations.push("a whole blob was sent with a range".to_owned());
-    }
     let Some(upload) = state.uploads.get_mut(session) else {
         return unknown("BLOB_UPLOAD_UNKNOWN");
     };
+    if let Some(range) = request.header("content-range") {
+        let expected = format!("{}-{}", upload.len(), upload.len() + request.body.len() - 1);
+        if range != expected {
+            let body = r#"{"errors":[{"code":"BLOB_UPLOAD_INVALID","message":"out of order"}]}"#;
+            return Answer::new(416).body(body);
+        }
+    }
     upload.extend(&request.body);
-    Answer::new(202).with("Location", format!("/v2/{repository}/blobs/{session}?_state=next"))
+    let end = upload.len().saturating_sub(1);
+    Answer::new(202)
+        .with("Location", format!("/v2/{repository}/blobs/{session}?_state=next"))
+        .with("Range", format!("0-{end}"))
+}
+
+fn status(repository: &str, session: &str, state: &State) -> Answer {
+    let Some(upload) = state.uploads.get(session) else { return unknown("BLOB_UPLOAD_UNKNOWN") };
+    Answer::new(204)
+        .with("Location", format!("/v2/{repository}/blobs/{session}?_state=asked"))
+        .with("Range", format!("0-{}", upload.len().saturating_sub(1)))
 }
 
 fn finish(request: &Request, session: &str, state: &mut State) -> Answer {
