@@ -5,3 +5,8 @@ pub fn challenges(header: &str) -> Vec<(String, Vec<(String, String)>)> {
     let challenges = crate::auth::challenge::parse(header);
     challenges.into_iter().map(|challenge| (challenge.scheme, challenge.parameters)).collect()
 }
+
+/// The bytes that a registry has of an upload, as its `Range` header says.
+pub fn range(header: &str) -> Option<u64> {
+    crate::upload::range::parse(header)
+}
