@@ -34,6 +34,8 @@ mod delete;
 mod descriptor;
 mod digest;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod host;
 mod index;
 mod known;

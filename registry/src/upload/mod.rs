@@ -6,7 +6,7 @@
 
 mod method;
 mod permits;
-mod range;
+pub(crate) mod range;
 mod send;
 mod session;
 
