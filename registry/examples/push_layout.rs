@@ -49,7 +49,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let media_type = descriptor["mediaType"].as_str().unwrap_or_default();
     let manifest = Manifest::new(media_type, bytes);
     let blobs: Vec<&dyn Blob> = blobs.iter().map(|blob| blob as &dyn Blob).collect();
-    let client = Client::new(reference.clone(), ClientOptions { cache, ..ClientOptions::default() })?;
+    let client =
+        Client::new(reference.clone(), ClientOptions { cache, ..ClientOptions::default() })?;
     let digest = registry::push(&client, &blobs, &manifest, &Silent)?;
     #[expect(clippy::print_stdout, reason = "a program's result")]
     {

@@ -125,7 +125,7 @@ pub enum Error {
         idle: Duration,
     },
     /// The time that the user gave is over.
-    #[error("gave up after {} seconds, as asked", limit.as_secs())]
+    #[error("gave up after {} s, as asked", limit.as_secs())]
     Deadline {
         /// The time.
         limit: Duration,

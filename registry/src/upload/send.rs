@@ -123,6 +123,10 @@ impl<'a> Sending<'a> {
             if !self.may_go_on(&error) {
                 // If the other methods do not help either, then it was not the method: what was said first tells.
                 let first = if is_transient(&error) { None } else { self.refusal.take() };
+                if first.as_ref().is_some_and(is_transient) {
+                    self.method = self.usual;
+                    self.restart();
+                }
                 return Err(first.unwrap_or(error));
             }
             if self.refusal.is_none() && matches!(error, Error::Refused { .. }) {
