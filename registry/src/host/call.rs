@@ -10,8 +10,8 @@ use reqwest::header::{LOCATION, WWW_AUTHENTICATE};
 use super::Host;
 use crate::auth::{Access, challenge, lock};
 use crate::wire::answer::{self, refusal};
+use crate::wire::message::{Request, Response};
 use crate::wire::origin::{Origin, authority, follow};
-use crate::wire::transport::{Request, Response};
 use crate::{Error, Secret};
 
 /// As many as Go's and most other HTTP clients follow.

@@ -15,7 +15,7 @@ use reqwest::header::CONTENT_LENGTH;
 
 use crate::auth::{Right, lock};
 use crate::wire::answer;
-use crate::wire::transport::{Request, Response};
+use crate::wire::message::{Request, Response};
 use crate::{Blob, Client, Digest, Error, Event, Progress};
 pub(crate) use method::Method;
 pub(crate) use permits::Permits;

@@ -10,8 +10,8 @@ use super::range;
 use crate::auth::Right;
 use crate::wire::answer;
 use crate::wire::body::Content;
+use crate::wire::message::{Payload, Request, Response};
 use crate::wire::retry::is_transient;
-use crate::wire::transport::{Payload, Request, Response};
 use crate::{Blob, Client, Digest, Error};
 
 const OCTETS: &str = "application/octet-stream";
