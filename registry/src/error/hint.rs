@@ -40,6 +40,9 @@ impl Error {
             Self::Certificate { host, .. } => Some(format!(
                 "if `{host}` has a certificate of your own authority, name that authority's PEM file (or set SSL_CERT_FILE)"
             )),
+            Self::Deadline { .. } => Some(
+                "give it more time; what is in place already is not sent again".to_owned(),
+            ),
             Self::Undeletable { .. } => Some(
                 "who runs the registry can allow it (docker-registry: `storage.delete.enabled`), or remove the image by its own means".to_owned(),
             ),

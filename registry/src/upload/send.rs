@@ -151,9 +151,14 @@ impl<'a> Sending<'a> {
         if let Some(next) =
             self.method.after(error, self.size, self.body.get(), least, self.refusals)
         {
+            let smaller =
+                matches!((self.method, next), (Method::Chunks { .. }, Method::Chunks { .. }));
             self.method = next;
             self.refusals = 0;
-            self.restart();
+            // The pieces before the one that was too large are still there.
+            if !smaller {
+                self.restart();
+            }
             return true;
         }
         match error {
