@@ -146,6 +146,23 @@ fn a_blob_or_manifest_is_refused() {
 }
 
 #[test]
+fn no_answer_within_the_time_given() {
+    let demo = Demo::new();
+    let server = FakeHttp::registry(|request| {
+        (request.path.contains("/manifests/") && request.method == "PUT").then_some(Reply::Never)
+    });
+    let mut oci = demo.ask("oci");
+    oci.args(["--push", &format!("{}/app:1", server.host()), "--deadline", "2s"]);
+    demo.refuses(&mut oci, 1, &["gave up after 2 s, as asked", "hint: "]);
+    // Registries that ask for more patience than there is are not waited for.
+    let later = || vec!["Retry-After: 100".to_owned()];
+    let server = FakeHttp::start(move |_| Reply::Answer(429, later(), ""));
+    let mut oci = demo.ask("oci");
+    oci.args(["--push", &format!("{}/app:1", server.host()), "--deadline", "1m"]);
+    demo.refuses(&mut oci, 1, &["gave up after 60 s", "answered 429"]);
+}
+
+#[test]
 fn an_authority_that_cannot_be_read() {
     let demo = Demo::new();
     fs::write(demo.path("ca.pem"), "not a certificate").expect("writing a file");

@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use support::copy::skopeo;
+use support::dockerd::Dockerd;
 use support::handmade;
 use support::image::Layout;
+use support::nix::{self, APP_SAYS};
 use support::outcome::Outcome;
 use support::registry::{DockerRegistry, Options};
 use support::temp_dir;
@@ -108,6 +110,21 @@ fn an_image_goes_round_and_stays_itself() {
     let layout = Layout::at(&folder);
     layout.config();
     layout.layers().iter().for_each(|layer| drop(layout.blob(layer)));
+}
+
+#[test]
+fn docker_loads_an_archive_that_came_from_a_registry() {
+    peer!("docker", "dockerd", "docker-registry", "nix-build");
+    let (registry, docker) = (DockerRegistry::plain(), Dockerd::start());
+    let dir = temp_dir();
+    let name = format!("{}:1", registry.reference("team/app"));
+    let mut push = binary();
+    push.arg("oci").arg(&nix::store().app).args(["--push", &name]);
+    Outcome::of(&mut push).success();
+    let archive = dir.path().join("app.tar");
+    copy(&[&name, text(&archive)], "");
+    docker.docker(["load", "-i", text(&archive)]).success();
+    docker.docker(["run", "--rm", "--network=none", &name]).success().prints(APP_SAYS);
 }
 
 #[test]
@@ -315,4 +332,37 @@ fn secrets_and_authorities_count_on_both_sides() {
     );
     let failed = Outcome::of(&mut copy([&tag, &format!("{target}:2")])).code(1);
     failed.complains("401").complains(&from.host()).prints("");
+}
+
+#[test]
+fn what_is_read_comes_from_a_mirror_and_what_is_written_does_not_go_there() {
+    peer!("docker-registry", "skopeo", "tar");
+    let [mirror, target] = [(); 2].map(|()| DockerRegistry::plain());
+    let dir = temp_dir();
+    let layout = layout(dir.path(), "amd64");
+    let digest = digest(&layout);
+    let cached = mirror.reference("cache/app");
+    copy(&[text(&layout), &format!("{cached}:1")], &format!("{cached}@{digest}"));
+    // Nobody is at the first mirror, nor at the origin.
+    let conf = format!(
+        "[[registry]]\nlocation = \"127.0.0.1:2\"\n[[registry.mirror]]\nlocation = \"127.0.0.1:1\"\n\
+        [[registry.mirror]]\nlocation = \"{0}/cache\"\n[[registry]]\nlocation = \"{1}\"\n\
+        [[registry.mirror]]\nlocation = \"{0}/other\"\n",
+        mirror.host(),
+        target.host(),
+    );
+    let file = dir.path().join("registries.conf");
+    fs::write(&file, conf).expect("writing a file");
+    let app = target.reference("app");
+    let mut through = binary();
+    through.args(["copy", "127.0.0.1:2/app:1", &format!("{app}:1")]);
+    Outcome::of(through.env("CONTAINERS_REGISTRIES_CONF", &file))
+        .success()
+        .prints(&format!("{app}@{digest}\n"));
+    assert_eq!(digest_of(&format!("docker://{app}:1")), digest);
+    // The mirror has what it had, and nothing else.
+    tool(["tags", &cached]).success().prints("1\n");
+    for name in ["other/app", "app"] {
+        tool(["tags", &mirror.reference(name)]).code(1).complains("does not exist");
+    }
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::auth::Right;
 use crate::wire::answer;
-use crate::wire::transport::{Payload, Request};
+use crate::wire::message::{Payload, Request};
 use crate::{Blob, Client, Descriptor, Digest, Error, Manifest, Memory, Silent};
 
 const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::auth::{Right, lock};
 use crate::wire::answer;
-use crate::wire::transport::Request;
+use crate::wire::message::Request;
 use crate::{Client, Digest, Error, Manifest};
 
 /// Manifests of one index that are asked for; platforms beyond these cost a HEAD for each blob.

@@ -17,6 +17,10 @@
 //! # Ok::<(), registry::Error>(())
 //! ```
 //!
+//! What is in a registry comes out by [`Client::get_manifest`] and [`Client::open_blob`], a stream that is checked while
+//! it flows and goes on where it broke; a [`RemoteBlob`] is one registry's blob as something to upload to another.
+//! [`Client::tags`], [`Client::referrers`] and [`Client::delete_tag`] list and remove.
+//!
 //! The crate never prints and keeps secrets out of messages: see [`Secret`] and [`Error`].
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -30,6 +34,8 @@ mod delete;
 mod descriptor;
 mod digest;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod host;
 mod index;
 mod known;

@@ -6,7 +6,7 @@ use reqwest::Method;
 
 use crate::auth::{Access, Right};
 use crate::wire::answer;
-use crate::wire::transport::Request;
+use crate::wire::message::Request;
 use crate::{Error, Registries, RegistryName};
 
 /// What a registry said to credentials.

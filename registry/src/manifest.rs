@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::auth::Right;
 use crate::reference::check_tag;
-use crate::wire::transport::{Payload, Request};
+use crate::wire::message::{Payload, Request};
 use crate::{Client, Digest, Error, Reference};
 
 /// What is taken for a manifest. Unless it is asked for these, a registry may answer 404, or convert the manifest to an ancient form.

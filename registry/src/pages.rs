@@ -11,8 +11,8 @@ use reqwest::{Method, Url};
 use crate::auth::Right;
 use crate::error::redacted;
 use crate::wire::answer;
+use crate::wire::message::Request;
 use crate::wire::origin::{Origin, follow};
-use crate::wire::transport::Request;
 use crate::{Client, Error, link};
 
 /// A page of a thousand tags of 128 bytes has 131 kB.

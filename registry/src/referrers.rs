@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::auth::Right;
 use crate::pages::List;
 use crate::wire::answer;
-use crate::wire::transport::{Payload, Request};
+use crate::wire::message::{Payload, Request};
 use crate::{Client, Descriptor, Digest, Error, Manifest};
 
 const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";

@@ -8,8 +8,8 @@
 //!
 //! What is copied is known in full from its manifests before the first blob moves; blobs go through
 //! without a stop on this machine's disk, the large ones first, and whatever names others comes
-//! after them. What [`docker`] alone knows (`docker save` before version 25) has no manifest to
-//! keep; it gets one.
+//! after them. Docker's own archives (`docker save` before version 25) have no manifest to keep, and
+//! get one.
 
 mod archive;
 mod base;

@@ -22,14 +22,16 @@ impl Remote {
     /// The image that the first of `clients` has which has it.
     pub(super) fn open(clients: Vec<Client>, reference: &Reference) -> Result<Self, Error> {
         let name = reference.to_string();
-        let mut failure = Error::Local(earlier::Error::NoImage { name: name.clone() });
+        let none = || Error::Local(earlier::Error::NoImage { name: name.clone() });
+        let mut failure = none();
         for client in clients {
             match client.get_manifest(&reference.target()) {
                 Ok(Some(root)) => {
                     let (client, reference) = (Arc::new(client), reference.clone());
                     return Ok(Self { name, client, reference, root });
                 }
-                Ok(None) => {}
+                // What the last one says counts, which is where the image is by its name.
+                Ok(None) => failure = none(),
                 Err(error) => failure = error.into(),
             }
         }
@@ -65,7 +67,6 @@ impl Source for Remote {
     }
 
     fn repository(&self) -> Option<&Reference> {
-        // Of a mirror it is the mirror's repository that blobs could be mounted from.
-        Some(self.client.reference())
+        Some(&self.reference)
     }
 }

@@ -15,8 +15,9 @@ use serde::{Deserialize, Serialize};
 use crate::credentials::Credential;
 use crate::error::redacted;
 use crate::wire::answer;
+use crate::wire::message::{Payload, Request, Response};
 use crate::wire::origin::{INSIDE, authority, leads_inside};
-use crate::wire::transport::{Payload, Request, Response, Transport};
+use crate::wire::transport::Transport;
 use crate::{Error, Secret};
 
 /// The lifetime that the specification assumes when the server names none.

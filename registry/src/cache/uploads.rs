@@ -1,5 +1,7 @@
 //! Uploads that are under way: a run that is killed leaves word where the next one may go on.
 
+use std::path::Path;
+use std::process;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::Url;
@@ -18,6 +20,8 @@ struct Record {
     location: String,
     /// Seconds since 1970.
     begun: u64,
+    /// The process that is at it, or was.
+    process: u32,
 }
 
 impl Cache {
@@ -26,11 +30,15 @@ impl Cache {
         let bytes = self.read(KIND, &key(repository, digest), LIMIT)?;
         let record: Record = serde_json::from_slice(&bytes).ok()?;
         let age = now().checked_sub(record.begun)?;
-        (age < LIFETIME.as_secs()).then(|| record.location.parse().ok())?
+        // Two at one upload would only spoil it for each other.
+        let is_at_it = record.process != process::id()
+            && Path::new(&format!("/proc/{}", record.process)).exists();
+        (age < LIFETIME.as_secs() && !is_at_it).then(|| record.location.parse().ok())?
     }
 
     pub(crate) fn keep_upload(&self, repository: &str, digest: &Digest, location: &Url) {
-        let record = Record { location: location.to_string(), begun: now() };
+        let record =
+            Record { location: location.to_string(), begun: now(), process: process::id() };
         if let Ok(bytes) = serde_json::to_vec(&record) {
             self.write(KIND, &key(repository, digest), &bytes);
         }
@@ -61,9 +69,16 @@ mod tests {
         cache.keep_upload("h/a", &digest, &location);
         assert_eq!(cache.upload("h/a", &digest), Some(location.clone()));
         assert_eq!(cache.upload("h/b", &digest), None);
-        let old = Record { location: location.to_string(), begun: now() - 24 * 3600 };
-        cache.write(KIND, &key("h/a", &digest), &serde_json::to_vec(&old).unwrap());
-        assert_eq!(cache.upload("h/a", &digest), None);
+        let record = |begun, process| Record { location: location.to_string(), begun, process };
+        for (record, found) in [
+            (record(now() - 24 * 3600, process::id()), false),
+            // The first process is always there, and no process has the last number.
+            (record(now(), 1), false),
+            (record(now(), u32::MAX), true),
+        ] {
+            cache.write(KIND, &key("h/a", &digest), &serde_json::to_vec(&record).unwrap());
+            assert_eq!(cache.upload("h/a", &digest).is_some(), found, "{}", record.process);
+        }
         cache.keep_upload("h/a", &digest, &location);
         cache.forget_upload("h/a", &digest);
         assert_eq!(cache.upload("h/a", &digest), None);

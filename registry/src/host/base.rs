@@ -5,8 +5,8 @@ use reqwest::{Method, Url};
 use super::Host;
 use crate::Error;
 use crate::auth::lock;
+use crate::wire::message::{Request, Response};
 use crate::wire::origin::is_loopback;
-use crate::wire::transport::{Request, Response};
 
 /// What a server that expects TLS answers to plain http, if it answers at all.
 const BAD_REQUEST: u16 = 400;

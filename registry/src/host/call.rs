@@ -10,8 +10,8 @@ use reqwest::header::{LOCATION, WWW_AUTHENTICATE};
 use super::Host;
 use crate::auth::{Access, challenge, lock};
 use crate::wire::answer::{self, refusal};
+use crate::wire::message::{Request, Response};
 use crate::wire::origin::{Origin, authority, follow};
-use crate::wire::transport::{Request, Response};
 use crate::{Error, Secret};
 
 /// As many as Go's and most other HTTP clients follow.
@@ -63,7 +63,7 @@ impl Host {
         if response.is_redirection() && request.payload.is_absent() {
             (response, sent) = self.redirected(request, response, &base, access)?;
         }
-        if sent.is_some() && response.is_success() {
+        if sent.is_some() && (response.is_success() || response.status() == 404) {
             self.auth.confirm();
             lock(&self.renewed).remove(access);
             self.learn(|habits| habits.scheme = self.auth.scheme());

@@ -18,7 +18,7 @@ use super::range::ContentRange;
 use crate::auth::{Access, Right};
 use crate::host::Host;
 use crate::wire::answer;
-use crate::wire::transport::{Payload, Request, Response};
+use crate::wire::message::{Payload, Request, Response};
 use crate::{Client, Descriptor, Digest, Error};
 
 /// How often a body may break that does not advance by so much meanwhile.

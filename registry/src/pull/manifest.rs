@@ -7,7 +7,7 @@ use crate::auth::Right;
 use crate::error::printable;
 use crate::manifest::{TYPES, media_type};
 use crate::wire::answer;
-use crate::wire::transport::{Request, Response};
+use crate::wire::message::{Request, Response};
 use crate::{Client, Descriptor, Digest, Error, Manifest};
 
 /// The size up to which the specification wants registries to take manifests.

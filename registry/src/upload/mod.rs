@@ -6,7 +6,7 @@
 
 mod method;
 mod permits;
-mod range;
+pub(crate) mod range;
 mod send;
 mod session;
 
@@ -15,12 +15,12 @@ use reqwest::header::CONTENT_LENGTH;
 
 use crate::auth::{Right, lock};
 use crate::wire::answer;
-use crate::wire::transport::{Request, Response};
+use crate::wire::message::{Request, Response};
 use crate::{Blob, Client, Digest, Error, Event, Progress};
 pub(crate) use method::Method;
 pub(crate) use permits::Permits;
-use send::Sending;
-use session::Opened;
+use send::{Known, Sending};
+use session::{Opened, Session};
 
 use crate::known::Guess;
 
@@ -37,6 +37,14 @@ pub enum Placed {
     Mounted,
     /// It was uploaded.
     Uploaded,
+}
+
+/// What came of asking for mounts.
+enum Mounted {
+    /// The blob is in the repository.
+    From(Placed),
+    /// An upload was opened instead.
+    Not(Session),
 }
 
 /// Where a blob stands in this process.
@@ -167,39 +175,51 @@ impl Client {
     ) -> Result<Placed, Error> {
         let digest = blob.digest();
         let action = format!("upload `{digest}`");
-        let own = self.reference().repository();
-        let mut session = None;
-        // The repository itself is asked last: a registry that mounts says with its answer to the POST, which is
-        // needed anyway, that the blob is there.
-        let own =
-            (blob.size() > TINY && !self.is_new() && self.host.habits().mounts_own != Some(false))
-                .then_some(own);
-        let sources = source.into_iter().chain(own);
-        for source in sources {
-            match self.mount(&digest, source, &action)? {
-                Some(Opened::There) if Some(source) == own => {
-                    self.host.learn(|habits| habits.mounts_own = Some(true));
-                    progress.report(Event::Present { digest: &digest });
-                    return Ok(Placed::Present);
+        let mut session = self.earlier_upload(blob).map(Known::Earlier);
+        if session.is_none() {
+            match self.try_mounts(blob, source, &action)? {
+                Some(Mounted::From(placed)) => {
+                    progress.report(match placed {
+                        Placed::Mounted => Event::Mounted { digest: &digest },
+                        _ => Event::Present { digest: &digest },
+                    });
+                    return Ok(placed);
                 }
-                Some(Opened::There) => {
-                    progress.report(Event::Mounted { digest: &digest });
-                    return Ok(Placed::Mounted);
-                }
-                Some(Opened::Session(opened)) => session = Some(opened),
-                None if Some(source) == own => {
-                    self.host.learn(|habits| habits.mounts_own = Some(false));
-                }
+                Some(Mounted::Not(opened)) => session = Some(Known::Fresh(opened)),
                 None => {}
-            }
-            if session.is_some() {
-                break;
             }
         }
         progress.report(Event::Started { digest: &digest, size: blob.size() });
         Sending::new(self, blob, session, progress).run()?;
         progress.report(Event::Done { digest: &digest });
         Ok(Placed::Uploaded)
+    }
+
+    /// Asks the registry to take the blob from `source`, and last from the repository itself: a registry that mounts
+    /// says with its answer to the POST, which is needed anyway, that the blob is there.
+    fn try_mounts(
+        &self,
+        blob: &dyn Blob,
+        source: Option<&str>,
+        action: &str,
+    ) -> Result<Option<Mounted>, Error> {
+        let asks_itself =
+            blob.size() > TINY && !self.is_new() && self.host.habits().mounts_own != Some(false);
+        let own = asks_itself.then(|| self.reference().repository());
+        for source in source.into_iter().chain(own) {
+            let is_own = Some(source) == own;
+            match self.mount(&blob.digest(), source, action)? {
+                Some(Opened::There) if is_own => {
+                    self.host.learn(|habits| habits.mounts_own = Some(true));
+                    return Ok(Some(Mounted::From(Placed::Present)));
+                }
+                Some(Opened::There) => return Ok(Some(Mounted::From(Placed::Mounted))),
+                Some(Opened::Session(session)) => return Ok(Some(Mounted::Not(session))),
+                None if is_own => self.host.learn(|habits| habits.mounts_own = Some(false)),
+                None => {}
+            }
+        }
+        Ok(None)
     }
 
     /// What the registry says that it has, if it says so.

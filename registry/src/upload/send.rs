@@ -14,8 +14,6 @@ use crate::wire::body::{Content, Meter};
 use crate::wire::retry::is_transient;
 use crate::{Blob, Client, Digest, Error, Progress};
 
-/// From this size on, word is left where an upload is, for the case that this program is killed.
-const KEPT: u64 = 4 << 20;
 /// From this size on, a body counts as one of those that share the line.
 const LARGE: u64 = 256 << 10;
 /// How often a blob is begun anew because the registry lost the session or ended with another digest.
@@ -24,6 +22,14 @@ const RESTARTS: u32 = 2;
 const CAREFUL: Method = Method::Chunks { size: FIRST_CHUNK };
 /// Answers to a POST with a body by registries that know only the empty one.
 const UNSUPPORTED: [u16; 7] = [400, 404, 405, 411, 413, 415, 501];
+
+/// A session that is there before anything is sent.
+pub(super) enum Known {
+    /// Opened just now, by asking for a mount.
+    Fresh(Session),
+    /// Of another run.
+    Earlier(Session),
+}
 
 pub(super) struct Sending<'a> {
     client: &'a Client,
@@ -59,7 +65,7 @@ impl<'a> Sending<'a> {
     pub(super) fn new(
         client: &'a Client,
         blob: &'a dyn Blob,
-        session: Option<Session>,
+        session: Option<Known>,
         progress: &'a dyn Progress,
     ) -> Self {
         let digest = blob.digest();
@@ -74,8 +80,8 @@ impl<'a> Sending<'a> {
             progress,
             method: usual,
             usual,
-            fresh: session.is_some(),
-            session,
+            fresh: matches!(session, Some(Known::Fresh(_))),
+            session: session.map(|(Known::Fresh(session) | Known::Earlier(session))| session),
             resumable: true,
             posts: true,
             body: Cell::new(0),
@@ -89,12 +95,7 @@ impl<'a> Sending<'a> {
 
     /// Sends the blob, however often that takes.
     pub(super) fn run(mut self) -> Result<(), Error> {
-        if self.session.is_none() && self.size >= KEPT {
-            let known = self.client.host.cache.upload(&self.repository(), &self.digest);
-            // It was written by ourselves, and yet is no reason to send credentials anywhere else.
-            let url = known.and_then(|url| self.client.host.ours(url));
-            self.session = url.map(|url| Session { url, least: 0 });
-        }
+        self.leave_word();
         let offset = Cell::new(0);
         let policy = self.client.host.retry;
         let progress = self.progress;
@@ -107,9 +108,7 @@ impl<'a> Sending<'a> {
                 result
             },
         )?;
-        if self.size >= KEPT {
-            self.client.host.cache.forget_upload(&self.repository(), &self.digest);
-        }
+        self.client.forget_upload(self.blob);
         let method = self.method;
         if method != self.usual {
             self.client.host.learn(|habits| habits.method = Some(method));
@@ -124,6 +123,10 @@ impl<'a> Sending<'a> {
             if !self.may_go_on(&error) {
                 // If the other methods do not help either, then it was not the method: what was said first tells.
                 let first = if is_transient(&error) { None } else { self.refusal.take() };
+                if first.as_ref().is_some_and(is_transient) {
+                    self.method = self.usual;
+                    self.restart();
+                }
                 return Err(first.unwrap_or(error));
             }
             if self.refusal.is_none() && matches!(error, Error::Refused { .. }) {
@@ -148,9 +151,14 @@ impl<'a> Sending<'a> {
         if let Some(next) =
             self.method.after(error, self.size, self.body.get(), least, self.refusals)
         {
+            let smaller =
+                matches!((self.method, next), (Method::Chunks { .. }, Method::Chunks { .. }));
             self.method = next;
             self.refusals = 0;
-            self.restart();
+            // The pieces before the one that was too large are still there.
+            if !smaller {
+                self.restart();
+            }
             return true;
         }
         match error {
@@ -181,7 +189,14 @@ impl<'a> Sending<'a> {
     fn restart(&mut self) {
         self.session = None;
         self.offset.set(0);
-        self.client.host.cache.forget_upload(&self.repository(), &self.digest);
+        self.client.forget_upload(self.blob);
+    }
+
+    /// For the case that this program is killed.
+    fn leave_word(&self) {
+        if let Some(session) = &self.session {
+            self.client.keep_upload(self.blob, session);
+        }
     }
 
     fn send(&mut self) -> Result<(), Error> {
@@ -222,10 +237,9 @@ impl<'a> Sending<'a> {
         }
         let Some(session) = self.open()? else { return Ok(None) };
         self.fresh = true;
-        if self.size >= KEPT {
-            self.client.host.cache.keep_upload(&self.repository(), &self.digest, &session.url);
-        }
-        Ok(Some(session))
+        self.session = Some(session);
+        self.leave_word();
+        Ok(self.session.take())
     }
 
     fn open(&mut self) -> Result<Option<Session>, Error> {
@@ -277,10 +291,7 @@ impl<'a> Sending<'a> {
             let length = chunk.min(self.size - before);
             let piece = self.content(before, length);
             let told = self.client.patch_session(session, piece, true, &self.action)?;
-            if self.size >= KEPT {
-                let cache = &self.client.host.cache;
-                cache.keep_upload(&self.repository(), &self.digest, &session.url);
-            }
+            self.client.keep_upload(self.blob, session);
             // A part of the piece may have been kept. Some registries say the end of an earlier piece for ever (ECR),
             // or count one too many: that is no news, unless they say it again when asked. In the end, the digest
             // decides.
@@ -297,9 +308,5 @@ impl<'a> Sending<'a> {
     fn content(&self, from: u64, length: u64) -> Content<'_> {
         self.body.set(length);
         Content { blob: self.blob, from, length, meter: &self.meter }
-    }
-
-    fn repository(&self) -> String {
-        self.client.reference().name()
     }
 }

@@ -10,13 +10,15 @@ use super::range;
 use crate::auth::Right;
 use crate::wire::answer;
 use crate::wire::body::Content;
+use crate::wire::message::{Payload, Request, Response};
 use crate::wire::retry::is_transient;
-use crate::wire::transport::{Payload, Request, Response};
 use crate::{Blob, Client, Digest, Error};
 
 const OCTETS: &str = "application/octet-stream";
 /// The smallest piece that a registry takes, but for the last: said in its answer to the POST.
 const CHUNK_MIN_LENGTH: &str = "oci-chunk-min-length";
+/// From this size on an upload is worth going on with in another run.
+const KEPT: u64 = 4 << 20;
 /// Nobody means more by it.
 const MAX_CHUNK_MIN: u64 = 1 << 30;
 
@@ -101,6 +103,29 @@ impl Client {
             url: self.host.location(request, response, action)?,
             least: least.unwrap_or_default(),
         })
+    }
+
+    /// The upload of `blob` that another run has left unfinished.
+    pub(super) fn earlier_upload(&self, blob: &dyn Blob) -> Option<Session> {
+        if blob.size() < KEPT {
+            return None;
+        }
+        let url = self.host.cache.upload(&self.reference().name(), &blob.digest())?;
+        // It was written by ourselves, and yet is no reason to send credentials anywhere else.
+        self.host.ours(url).map(|url| Session { url, least: 0 })
+    }
+
+    /// Leaves word of an upload, for the case that this program is killed.
+    pub(super) fn keep_upload(&self, blob: &dyn Blob, session: &Session) {
+        if blob.size() >= KEPT {
+            self.host.cache.keep_upload(&self.reference().name(), &blob.digest(), &session.url);
+        }
+    }
+
+    pub(super) fn forget_upload(&self, blob: &dyn Blob) {
+        if blob.size() >= KEPT {
+            self.host.cache.forget_upload(&self.reference().name(), &blob.digest());
+        }
     }
 
     /// How many bytes the session has. `None` if the registry does not say, or knows of no such session.

@@ -9,7 +9,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use serde::Deserialize;
 use serde_json::{Value, from_slice};
 
-use super::transport::Response;
+use super::message::Response;
 use crate::error::{Details, printable};
 use crate::{Digest, Error};
 

@@ -4,6 +4,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod body;
+pub(crate) mod message;
 pub(crate) mod origin;
 pub(crate) mod retry;
 pub(crate) mod transport;

@@ -24,10 +24,9 @@ fn changed(kind: Kind, change: Change) -> Vec<Rule> {
 /// Leads an upload to the other host.
 fn move_location(reply: &mut Reply, wishes: &Wishes) {
     let location = reply.head.get("location").unwrap_or_default();
-    // Behind TLS the registry believes to be on plain http.
-    let plain = wishes.origin.replace("https://", "http://");
-    let moved =
-        location.replace(&wishes.origin, &wishes.elsewhere).replace(&plain, &wishes.elsewhere);
+    // Whatever the registry takes for its own address: behind TLS it believes to be on plain http.
+    let path = location.find("/v2/").map_or(location, |start| &location[start..]);
+    let moved = format!("{}{path}", wishes.elsewhere);
     reply.head.set("Location", moved);
 }
 

@@ -16,6 +16,7 @@ mod matrix;
 mod methods;
 mod page;
 mod proxy;
+mod runs;
 #[allow(dead_code, reason = "the protocol tests use the rest")]
 #[path = "../protocol/server/mod.rs"]
 mod server;

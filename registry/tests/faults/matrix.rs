@@ -53,8 +53,14 @@ fn play(row: &Row, kind: Kind, times: usize, allowed: &[Ending]) -> Result<(), S
         Kind::ManifestGet | Kind::BlobGet => Act::Pull,
         _ => Act::Push,
     };
+    // These come first in their stories, so that one of them must pass for a token to be taken.
+    let skip = usize::from(row.token && matches!(kind, Kind::Head | Kind::ManifestGet));
     let kind = if kind == Kind::Known { Kind::ManifestGet } else { kind };
-    rules.push(Rule::new(kind, times, row.fault.clone()).from(row.body));
+    let mut rule = Rule { skip, ..Rule::new(kind, times, row.fault.clone()) }.from(row.body);
+    if row.token {
+        rule = rule.only(|head| head.get("authorization").is_some());
+    }
+    rules.push(rule);
     let mut stage = Stage::new(rules);
     if row.silent {
         stage.idle = if allowed.contains(&Ending::Done) { SOME_SILENCE } else { ONLY_SILENCE };

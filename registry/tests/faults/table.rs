@@ -61,6 +61,8 @@ pub(crate) struct Row {
     kinds: Vec<Kind>,
     /// Requests with smaller bodies are spared.
     pub(crate) body: u64,
+    /// Requests are spared until a token has been taken.
+    pub(crate) token: bool,
     /// Once, three times, for ever.
     endings: [Vec<Ending>; 3],
     /// Whether the client must find out by waiting.
@@ -75,6 +77,7 @@ impl Row {
             fault,
             kinds: kinds.to_vec(),
             body: 0,
+            token: false,
             endings: [vec![Done], vec![Done], ending.to_vec()],
             silent: ending.contains(&Silent),
         }
@@ -190,11 +193,12 @@ fn statuses() -> Vec<Row> {
         &[Refused(503)],
     ));
     for status in [401, 403] {
-        // A token that is no longer taken is replaced; should that one not be taken either, then it is not the token.
+        // A token that is no longer taken is replaced; should a new one not be taken either, then it is not the token.
         let fault = || Fault::Answer(refusal(status));
         let mut row =
             Row::passing(status.to_string(), &kinds(&[Kind::Token]), fault(), &[Refused(status)]);
         row.endings[1].push(Refused(status));
+        row.token = true;
         rows.push(row);
         // Asking again would only lock the account.
         rows.push(Row::fatal(status.to_string(), &[Kind::Token], fault(), Refused(status)));

@@ -7,6 +7,7 @@ mod delete;
 mod manifest;
 mod mirrors;
 mod pull;
+mod push;
 mod referrers;
 mod server;
 mod tags;

@@ -186,6 +186,22 @@ fn a_registry_without_whole_puts_is_served_by_patch() {
 }
 
 #[test]
+fn a_registry_that_knows_only_whole_puts_is_not_lost_to_a_few_failures() {
+    let left = AtomicU32::new(3);
+    let server = Server::intercepting(Guard::Open, move |request| {
+        if request.method == "PATCH" {
+            return Some(Answer::new(400));
+        }
+        let fails = request.is("PUT /v2/team/app/blobs")
+            && left
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
+                .is_ok();
+        fails.then(|| Answer::new(500))
+    });
+    assert_eq!(client(&server).ensure_blob(&blob("x"), &Silent).unwrap(), Placed::Uploaded);
+}
+
+#[test]
 fn a_mount_saves_the_upload_or_opens_one() {
     let server = Server::start(Guard::Open);
     let there = blob("there");

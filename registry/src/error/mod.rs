@@ -4,15 +4,16 @@
 //! never holds a secret: URLs are shown without userinfo and query, since upload sessions carry state there, and
 //! what the far side wrote is bounded and stripped of control characters before it is repeated.
 
-use std::fmt::Write as _;
+mod hint;
+mod shown;
+
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use reqwest::Url;
-
 use crate::credentials::CredentialsError;
 use crate::{Digest, ReferenceError, Secret};
+pub(crate) use shown::{printable, redacted};
 
 /// Why something did not get to or from a registry.
 #[derive(Debug, thiserror::Error)]
@@ -125,7 +126,7 @@ pub enum Error {
         idle: Duration,
     },
     /// The time that the user gave is over.
-    #[error("gave up after {} seconds, as asked", limit.as_secs())]
+    #[error("gave up after {} s, as asked", limit.as_secs())]
     Deadline {
         /// The time.
         limit: Duration,
@@ -281,69 +282,11 @@ impl Details {
 }
 
 impl Error {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Credentials(error) => error.hint(),
-            Self::Refused { host, status: 401, authorized: false, .. } => Some(format!(
-                "no credentials for `{host}` were found: `docker login {host}` stores them"
-            )),
-            Self::Refused { host, status: 401, .. } => Some(format!(
-                "the stored credentials for `{host}` were not accepted: `docker login {host}` renews them"
-            )),
-            Self::Refused { status: 403, authorized: true, .. } => Some(
-                "the account may not do this: check that it can write to the repository".to_owned(),
-            ),
-            Self::Refused { host, status: 403, .. } => {
-                Some(format!("anonymous access is not enough: log in with `docker login {host}`"))
-            }
-            Self::Refused { host, status: 404, .. } => Some(format!(
-                "some registries want a repository to be created before the first push: check its name at `{host}`"
-            )),
-            Self::Refused { host, status: 301 | 302 | 303 | 307 | 308, .. } => Some(format!(
-                "`{host}` redirects what should be written: name the host that it redirects to"
-            )),
-            Self::Refused { status: 413, .. } => {
-                Some("the registry, or a proxy before it, limits the size of a request".to_owned())
-            }
-            Self::Refused { status: 429, .. } => {
-                Some("the registry limits requests: try again later".to_owned())
-            }
-            Self::Refused { status: 500.., .. } => {
-                Some("this is the registry's fault: try again later, or ask who runs it".to_owned())
-            }
-            Self::NotARegistry { host, .. } => Some(format!(
-                "`{host}` does not behave like an OCI registry: check host, port and proxy"
-            )),
-            Self::Certificate { host, .. } => Some(format!(
-                "if `{host}` has a certificate of your own authority, name that authority's PEM file (or set SSL_CERT_FILE)"
-            )),
-            Self::Undeletable { .. } => Some(
-                "who runs the registry can allow it (docker-registry: `storage.delete.enabled`), or remove the image by its own means".to_owned(),
-            ),
-            Self::Contended { .. } => Some("try again when fewer others write".to_owned()),
-            Self::InvalidMirrors { path, .. } => Some(format!(
-                "correct `{}`, or name another file in CONTAINERS_REGISTRIES_CONF",
-                path.display()
-            )),
-            Self::Blocked { .. } => Some(
-                "ask who wrote that file, or name another in CONTAINERS_REGISTRIES_CONF".to_owned(),
-            ),
-            Self::NotIdentified { host, .. } => Some(format!(
-                "`{host}` asks clients for a certificate: name one of an authority that it knows, with its key, or put both into a certs.d folder"
-            )),
-            Self::Connection { host, source, .. } if source.is_connect() => Some(format!(
-                "check that `{host}` is the right name and port, and that it is running"
-            )),
-            _ => None,
-        }
-    }
-
     /// The same without `secret`, should the far side have repeated it: a header's value, a password or a token.
     pub(crate) fn conceal(mut self, secret: &Secret) -> Self {
         if let Self::Refused { words, details, .. } = &mut self {
             for part in secret.parts() {
-                *words = without(words, &part);
+                *words = shown::without(words, &part);
                 details.codes.retain(|code| !code.contains(&part));
             }
         }
@@ -370,93 +313,5 @@ impl Error {
             Self::Refused { status, .. } => Some(*status),
             _ => None,
         }
-    }
-}
-
-/// `text` without `secret`. A short one may be part of a word by accident; then it gives nothing away.
-fn without(text: &str, secret: &str) -> String {
-    const LONG: usize = 8;
-    let in_word = |letter: Option<char>| letter.is_some_and(char::is_alphanumeric);
-    let mut shown = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find(secret) {
-        let (before, from) = rest.split_at(at);
-        let after = &from[secret.len()..];
-        let alone = !in_word(before.chars().next_back()) && !in_word(after.chars().next());
-        shown.push_str(before);
-        shown.push_str(if alone || secret.len() >= LONG { "[secret]" } else { secret });
-        rest = after;
-    }
-    shown + rest
-}
-
-/// `text` in at most `limit` characters, none of which is a control character.
-pub(crate) fn printable(text: &str, limit: usize) -> String {
-    let mut shown = String::new();
-    for (count, letter) in text.chars().enumerate() {
-        if count == limit {
-            shown.push('…');
-            break;
-        }
-        if letter.is_control() {
-            let _ = write!(shown, "{}", letter.escape_default());
-        } else {
-            shown.push(letter);
-        }
-    }
-    shown
-}
-
-/// A URL without userinfo, query and fragment, any of which may be a secret.
-pub(crate) fn redacted(url: &Url) -> String {
-    let mut shown = url.clone();
-    // Both fail only for URLs that cannot carry userinfo in the first place.
-    let _ = shown.set_username("");
-    let _ = shown.set_password(None);
-    shown.set_query(None);
-    shown.set_fragment(None);
-    printable(shown.as_str(), 300)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn printed_text_is_bounded_and_plain() {
-        assert_eq!(printable("a\n\u{1b}[31mb", 20), "a\\n\\u{1b}[31mb");
-        assert_eq!(printable("abcdef", 3), "abc…");
-    }
-
-    #[test]
-    fn what_was_sent_is_not_repeated() {
-        assert_eq!(
-            without("you sent `pass`: bad password", "pass"),
-            "you sent `[secret]`: bad password"
-        );
-        assert_eq!(without("xs3cr3t-p4ssx", "s3cr3t-p4ss"), "x[secret]x");
-        assert_eq!(without("pass", "pass"), "[secret]");
-        assert_eq!(without("nothing", "pass"), "nothing");
-    }
-
-    #[test]
-    fn urls_lose_their_secrets() {
-        let url = Url::parse("https://user:pass@host:5000/v2/x/?_state=secret#token").unwrap();
-        assert_eq!(redacted(&url), "https://host:5000/v2/x/");
-    }
-
-    #[test]
-    fn advice_names_the_host() {
-        let refused = |code, was_authorized| {
-            let mut error = Error::refused(code);
-            if let Error::Refused { authorized, .. } = &mut error {
-                *authorized = was_authorized;
-            }
-            error
-        };
-        assert!(refused(401, false).hint().unwrap().contains("docker login host:5000"));
-        assert!(refused(401, true).hint().unwrap().contains("not accepted"));
-        assert_eq!(refused(418, true).hint(), None);
-        assert_eq!(refused(404, true).to_string(), "cannot push: `host:5000` answered 404");
     }
 }
