@@ -28,7 +28,8 @@ pub(crate) struct OciArgs {
     )]
     pub(super) platform: Vec<PlatformRoot>,
 
-    /// Put the image on top of another: an archive, a layout, or an image in a registry
+    /// Put the image on top of another: an archive, a layout, or an image in a registry; its layers
+    /// count for --max-layers
     #[arg(long, value_name = "REF|FILE", help_heading = "Layers")]
     pub(super) from_image: Option<String>,
 
