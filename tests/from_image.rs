@@ -112,6 +112,13 @@ fn both_run_and_nothing_is_sent_that_the_registry_has() {
     let other = podman.podman(run.iter().chain(&["--entrypoint=/bin/below", &tag])).success();
     other.prints(&below_says());
 
+    // Once more there is nothing to do, neither here nor where the other image is.
+    let before = one.log().len();
+    Outcome::of(&mut app(&base, &["--env=B=above", "--push", &tag])).success();
+    let log = one.log().split_off(before);
+    assert!(!["POST", "PUT", "/blobs/uploads"].iter().any(|it| log.contains(it)), "{log}");
+    assert!(!log.contains(&blob[7..]), "{log}");
+
     // The same again, by digest: but for what it says of its base, the same image. To another registry it is copied.
     let (again, there) = (one.reference("app:2"), two.reference("team/app:1"));
     let both = ["--env=B=above", "--push", &again, "--push", &there];
@@ -128,6 +135,12 @@ fn both_run_and_nothing_is_sent_that_the_registry_has() {
     Outcome::of(&mut app(&tag, &["--push", &one.reference("app:3")])).success();
     let log = one.log().split_off(before);
     assert!(!log.contains(&blob[7..]), "{log}");
+}
+
+/// The tar of the one layer of a layout.
+fn layer_of(layout: &Path) -> PathBuf {
+    let read = Layout::at(layout);
+    read.blob_file(&read.layers()[0])
 }
 
 #[test]
@@ -163,6 +176,21 @@ fn files_hold_both() {
         assert!(config["config"].get("Cmd").is_none(), "{config}");
         docker.docker(["image", "rm", "app:1"]).success();
     }
+    // What docker made and saved, in whichever form this docker saves.
+    let (saved, flags) = (dir.path().join("saved.tar"), ["--tag=app:1", "-o", "app.tar"]);
+    docker.docker(["import", "--change=ENV A=docker", text(&layer_of(&below)), "made:1"]).success();
+    docker.docker(["create", "--name=changed", "made:1", "/bin/below"]).success();
+    docker.docker(["commit", "--change=CMD [\"/bin/below\"]", "changed", "made:2"]).success();
+    docker.docker(["save", "-o", text(&saved), "made:2"]).success();
+    let mut tool = app(text(&saved), &flags);
+    Outcome::of(tool.current_dir(dir.path())).success();
+    docker.docker(["load", "-i", text(&dir.path().join("app.tar"))]).success();
+    docker.docker(["run", "--rm", "--network=none", "app:1"]).success().prints(APP_SAYS);
+    let program = ["run", "--rm", "--network=none", "--entrypoint=/bin/below", "app:1"];
+    let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    let says = format!("below: docker \n{}/bin:{path}\n", nix::store().app.display());
+    docker.docker(program).success().prints(&says);
+
     // One archive on top of another, as a layout.
     let (archive, layout) = (dir.path().join("app.tar"), dir.path().join("layout"));
     let flags = ["--format=layout", "--tag=app:1", "-o", text(&layout), "--exec=busybox"];
@@ -360,6 +388,9 @@ fn programs_and_the_image_underneath_are_for_one_machine() {
     }
     let mut wrong = world.ask("oci", "foreign");
     let wrong = Outcome::of(wrong.args(["--from-image=s390x", "-o", "out.tar"])).code(1);
-    wrong.complains("`s390x` is for linux/s390x").complains("riscv64").complains("--from-image");
+    wrong
+        .complains("`s390x` is for linux/s390x")
+        .complains("--arch riscv64")
+        .complains("--from-image");
     assert!(!world.path("out.tar").exists());
 }

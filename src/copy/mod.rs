@@ -9,7 +9,7 @@
 //! What is copied is known in full from its manifests before the first blob moves; blobs go through
 //! without a stop on this machine's disk, the large ones first, and whatever names others comes
 //! after them. Docker's own archives (`docker save` before version 25) have no manifest to keep, and
-//! get one.
+//! get one. [`base()`] reads an image that another is put on.
 
 mod archive;
 mod base;

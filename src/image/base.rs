@@ -335,7 +335,38 @@ mod tests {
         }
     }
 
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "[a-z/=0-9:]{0,8}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 16, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map("[a-z/=0-9]{0,4}", inner, 0..4)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
     proptest! {
+        #[test]
+        fn any_configuration_is_read_or_refused(values in prop::collection::vec(any_json(), 12), ids in 0_usize..3) {
+            let keys = ["Cmd", "Entrypoint", "Env", "ExposedPorts", "Labels", "StopSignal", "User", "Volumes", "WorkingDir", "Shell"];
+            let mut config = config(ids);
+            config["history"] = values[10].clone();
+            config["variant"] = values[11].clone();
+            // One odd field at a time gets past the others.
+            for (key, value) in keys.iter().zip(values) {
+                config["config"] = json!({*key: value});
+                if let Ok(base) = base(&config, &vec![GZIP; ids]) {
+                    prop_assert_eq!(base.layers.len(), ids);
+                }
+            }
+        }
+
         #[test]
         fn each_layer_has_one_entry(empty in prop::collection::vec(any::<Option<bool>>(), 0..8), layers in 0_usize..8) {
             let entry = |empty: &Option<bool>| empty.map_or(json!({}), |it| json!({"empty_layer": it}));

@@ -133,7 +133,7 @@ pub enum MachineError {
     #[error("the closure's programs are not for {wanted}, but for {found}")]
     NotWanted { wanted: Machine, found: String },
     #[error("`{base}` is for {wanted}, and the closure's programs are for {found}")]
-    NotBases { base: String, wanted: String, found: String },
+    NotBases { base: String, wanted: String, found: String, first: Machine },
 }
 
 impl MachineError {
@@ -148,10 +148,9 @@ impl MachineError {
                 "build the roots for that machine, or say another with `--arch` or `--platform`"
                     .into()
             }
-            Self::NotBases { .. } => {
-                "name an image for the same machine with `--from-image`, or build the roots for its"
-                    .into()
-            }
+            Self::NotBases { first, .. } => format!(
+                "if the image is meant to run there, say so, `--arch {first}`, and name one with `--from-image` that has it"
+            ),
         }
     }
 }
@@ -200,12 +199,12 @@ impl Machines {
 
     /// Checks that they can run where the image `base` does, which is for `platform`.
     pub fn check_upon(&self, base: &str, platform: &Platform) -> Result<(), MachineError> {
-        let wanted = &platform.architecture;
-        if self.0.is_empty() || self.0.keys().any(|machine| machine.0 == *wanted) {
-            return Ok(());
-        }
+        let first = match self.0.keys().next() {
+            Some(first) if !self.0.keys().any(|it| it.0 == platform.architecture) => first.clone(),
+            _ => return Ok(()),
+        };
         let (base, wanted, found) = (base.to_owned(), platform.to_string(), self.list());
-        Err(MachineError::NotBases { base, wanted, found })
+        Err(MachineError::NotBases { base, wanted, found, first })
     }
 
     fn list(&self) -> String {
