@@ -15,6 +15,7 @@ mod base;
 mod blob_writer;
 mod compress;
 pub mod config;
+mod content;
 pub mod defaults;
 mod destination;
 mod entries;

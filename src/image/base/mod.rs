@@ -4,22 +4,21 @@
 //! Sources: OCI image-spec, "Image Configuration" and "Image Layer Filesystem Changeset"; Docker,
 //! "Image Manifest Version 2, Schema 2".
 
+mod configuration;
+mod error;
+
 use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
 
 use registry::{Blob, Descriptor, Digest, Platform};
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::compress::Packing;
 use super::config::RunConfig;
-
-/// What a layer is called of which an image's history says nothing.
-const UNTOLD: &str = "layer of the base image";
-/// Media types of configurations.
-const CONFIGS: [&str; 2] =
-    ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
+use configuration::{Configuration, shown};
+pub use error::BaseError;
+pub(crate) use error::Unreadable;
 
 /// An image that others are put on.
 #[derive(Clone, Debug)]
@@ -60,87 +59,6 @@ pub struct BaseLayer {
     blob: Arc<dyn Blob>,
 }
 
-/// Why nothing can be put on an image.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs)]
-pub enum BaseError {
-    #[error("`{name}` is no image: its configuration is of type `{got}`")]
-    NoImage { name: String, got: String },
-    #[error("the configuration of `{name}` cannot be taken over: {reason}")]
-    Config { name: String, reason: String },
-    #[error("`{name}` has {layers} layers, and {diff_ids} by its configuration")]
-    Uneven { name: String, layers: usize, diff_ids: usize },
-    #[error("the layer `{digest}` of `{name}` may not be passed on: it is of type `{media_type}`")]
-    Foreign { name: String, digest: Digest, media_type: String },
-    #[error(
-        "the layer `{digest}` of `{name}` is of type `{media_type}`, expected a tar, packed with gzip, zstd or not at all"
-    )]
-    Layer { name: String, digest: Digest, media_type: String },
-    #[error("`{name}` is for {got}, expected one for {expected}")]
-    Platform { name: String, got: String, expected: String },
-    #[error("`{name}` has no image for `{wanted}`, only for {there}")]
-    NoPlatform { name: String, wanted: String, there: String },
-    #[error("`{name}` has {count} images for `{wanted}`, expected one")]
-    Ambiguous { name: String, wanted: String, count: usize },
-    #[error("`{name}` has layers that are packed with zstd, and Docker's own format has no zstd")]
-    Zstd { name: String },
-}
-
-impl BaseError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> String {
-        match self {
-            Self::NoImage { .. } | Self::Config { .. } | Self::Uneven { .. } => {
-                "look at it with `skopeo inspect --config --raw`, and name another image".into()
-            }
-            Self::Foreign { .. } | Self::Layer { .. } => {
-                "name an image all of whose layers are in its registry".into()
-            }
-            Self::Platform { .. } | Self::NoPlatform { .. } => {
-                "name another image, or build the roots for a machine that it has and say so with `--arch` or `--platform`".into()
-            }
-            Self::Ambiguous { wanted, .. } => {
-                format!("name the one that you want by its digest, or its variant, as in `--platform {wanted}/v7=PATH`")
-            }
-            Self::Zstd { .. } => "use `--format archive`, or another image".into(),
-        }
-    }
-}
-
-/// A layer that could not be read, as it goes through [`io::Error`].
-#[derive(Debug, thiserror::Error)]
-#[error("cannot read the layer `{digest}` of `{name}`")]
-pub(crate) struct Unreadable {
-    pub(crate) name: String,
-    pub(crate) digest: Digest,
-    pub(crate) source: io::Error,
-}
-
-/// What the configuration says.
-struct Configuration {
-    platform: Platform,
-    run: RunConfig,
-    history: Vec<Value>,
-    diff_ids: Vec<Digest>,
-}
-
-#[derive(Deserialize)]
-struct Document {
-    #[serde(default)]
-    os: String,
-    #[serde(default)]
-    architecture: String,
-    variant: Option<String>,
-    config: Option<Map<String, Value>>,
-    rootfs: RootFs,
-    history: Option<Vec<Value>>,
-}
-
-#[derive(Deserialize)]
-struct RootFs {
-    diff_ids: Option<Vec<String>>,
-}
-
 impl Base {
     /// The image whose manifest names a configuration, of this type and with these bytes, and these
     /// layers, whose blobs `blob` finds.
@@ -168,44 +86,6 @@ impl Base {
     }
 }
 
-impl Configuration {
-    /// Reads the configuration of an image called `name` with so many layers.
-    fn parse(
-        name: &str,
-        (media_type, text): (&str, &[u8]),
-        layers: usize,
-    ) -> Result<Self, BaseError> {
-        let name = || name.to_owned();
-        if !CONFIGS.contains(&media_type) {
-            return Err(BaseError::NoImage { name: name(), got: shown(media_type) });
-        }
-        let wrong = |reason: &dyn fmt::Display| {
-            let reason = reason.to_string();
-            BaseError::Config { name: name(), reason }
-        };
-        let read: Document = serde_json::from_slice(text).map_err(|e| wrong(&e))?;
-        let diff_ids = read.rootfs.diff_ids.unwrap_or_default();
-        let diff_ids: Vec<Digest> = diff_ids
-            .iter()
-            .map(|text| text.parse())
-            .collect::<Result<_, registry::DigestError>>()
-            .map_err(|e| wrong(&e))?;
-        if diff_ids.len() != layers {
-            return Err(BaseError::Uneven { name: name(), layers, diff_ids: diff_ids.len() });
-        }
-        let (os, architecture) = (read.os, read.architecture);
-        let variant = read.variant.filter(|variant| !variant.is_empty());
-        let platform = Platform { os, architecture, variant, ..Platform::default() };
-        if platform.os != "linux" {
-            let (got, expected) = (format!("`{platform}`"), "Linux".into());
-            return Err(BaseError::Platform { name: name(), got, expected });
-        }
-        let run = RunConfig::of_image(read.config.unwrap_or_default()).map_err(|e| wrong(&e))?;
-        let history = history(read.history.unwrap_or_default(), layers);
-        Ok(Self { platform, run, history, diff_ids })
-    }
-}
-
 /// How the layer is packed, if it can be taken over.
 fn packing(layer: &Descriptor, name: &str) -> Result<Packing, BaseError> {
     let (name, digest) = (name.to_owned(), layer.digest);
@@ -221,20 +101,6 @@ fn packing(layer: &Descriptor, name: &str) -> Result<Packing, BaseError> {
         }
         other => Err(BaseError::Layer { name, digest, media_type: shown(other) }),
     }
-}
-
-fn shown(media_type: &str) -> String {
-    media_type.chars().take(100).collect()
-}
-
-/// The entries, if they account for each of so many layers: readers pair entries with layers by
-/// counting, so that a history with gaps would shift those that come after it.
-fn history(entries: Vec<Value>, layers: usize) -> Vec<Value> {
-    let fills = |entry: &&Value| entry.get("empty_layer") != Some(&Value::Bool(true));
-    if entries.iter().all(Value::is_object) && entries.iter().filter(fills).count() == layers {
-        return entries;
-    }
-    vec![json!({"comment": UNTOLD}); layers]
 }
 
 impl fmt::Debug for BaseLayer {
@@ -273,9 +139,11 @@ impl BaseLayer {
 mod tests {
     use proptest::prelude::*;
     use registry::Memory;
+    use serde_json::json;
 
     use super::*;
 
+    const DOCKER: &str = "application/vnd.docker.container.image.v1+json";
     const GZIP: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 
     fn base(config: &Value, media_types: &[&str]) -> Result<Base, BaseError> {
@@ -285,7 +153,7 @@ mod tests {
             Identity { name: "base".into(), reference: None, digest: Digest::of(b"manifest") };
         let config = config.to_string();
         let layers = media_types.iter().map(layer).collect();
-        Base::new(identity, (CONFIGS[1], config.as_bytes()), layers, blob)
+        Base::new(identity, (DOCKER, config.as_bytes()), layers, blob)
     }
 
     fn config(layers: usize) -> Value {
@@ -365,17 +233,6 @@ mod tests {
                     prop_assert_eq!(base.layers.len(), ids);
                 }
             }
-        }
-
-        #[test]
-        fn each_layer_has_one_entry(empty in prop::collection::vec(any::<Option<bool>>(), 0..8), layers in 0_usize..8) {
-            let entry = |empty: &Option<bool>| empty.map_or(json!({}), |it| json!({"empty_layer": it}));
-            let entries: Vec<Value> = empty.iter().map(entry).collect();
-            let kept = history(entries.clone(), layers);
-            let filled = kept.iter().filter(|it| it.get("empty_layer") != Some(&json!(true))).count();
-            prop_assert_eq!(filled, layers);
-            let told = empty.iter().filter(|it| **it != Some(true)).count();
-            prop_assert_eq!(kept == entries, told == layers);
         }
     }
 }
