@@ -36,6 +36,8 @@ pub fn index(
         }
     }
     let client = registries.client(reference.clone())?;
+    // The images that are under the name now, or under the newest, answer for their blobs.
+    client.survey(&[])?;
     let mut index = Index::default();
     for (source, Leaf { manifest, mut descriptor, platform }) in found {
         let digest = manifest.digest.to_string();

@@ -3,7 +3,7 @@
 use registry::{Blob, Client, Error as RegistryError};
 
 use super::selected::{Node, Selected};
-use super::{BODIES, Error, Source};
+use super::{Error, Source};
 use crate::parallel::in_parallel;
 use crate::progress::Progress;
 use crate::push::Forward;
@@ -19,7 +19,7 @@ pub(super) fn push(
 ) -> Result<(), Error> {
     let root = image.root();
     let tag = client.reference().target();
-    let at_tag = has(client, &tag)? == Some(root.digest);
+    let at_tag = client.survey(&[])?.has(&tag, root.digest);
     send(image, client, at_tag, progress)?;
     if !at_tag {
         finish(image, client, &tag, progress)?;
@@ -73,30 +73,29 @@ pub(super) fn send(
     let missing = nodes.iter().zip(are_there).filter(|(_, is_there)| !is_there);
     let missing: Vec<&Node> = missing.map(|(node, _)| node).collect();
     let blobs = Selected::blobs(missing.iter().copied());
-    let order: Vec<usize> = (0..blobs.len()).collect();
-    in_parallel(&order, BODIES, |at| send_blob(image.source, client, blobs[at], progress))?;
+    let mount_from = mount_from(image.source, client);
+    registry::sending(&Forward(progress), |queue| {
+        for blob in &blobs {
+            if !queue.add(client, image.source.blob(blob)?.into(), mount_from) {
+                break;
+            }
+        }
+        Ok::<_, Error>(())
+    })?;
     for node in missing.into_iter().filter(|node| node.manifest.digest != root) {
         put(image.source, client, node, &node.manifest.digest.to_string(), progress)?;
     }
     Ok(())
 }
 
-/// Sees to it that the repository has the blob.
-fn send_blob(
-    source: &dyn Source,
-    client: &Client,
-    blob: &registry::Descriptor,
-    progress: &dyn Progress,
-) -> Result<(), Error> {
+/// The repository of the image, if blobs can be mounted from there.
+fn mount_from<'a>(source: &'a dyn Source, client: &Client) -> Option<&'a str> {
     let target = client.reference();
-    let mount_from = source
+    source
         .repository()
         .filter(|it| it.registry() == target.registry())
         .map(registry::Reference::repository)
-        .filter(|repository| *repository != target.repository());
-    let blob = source.blob(blob)?;
-    client.ensure_blob_from(&*blob, mount_from, &Forward(progress))?;
-    Ok(())
+        .filter(|repository| *repository != target.repository())
 }
 
 /// Whether the repository has the manifest of this digest.
