@@ -16,8 +16,8 @@ const HEAD: &str = "\
 
 Each row is a fault, each column a kind of request that it befalls. A proxy causes it, between the client and a real
 registry, in the first such request, in the first three, or in all; three outcomes are given where they differ. Blobs of
-a few bytes, 100 KiB and 3 MiB are pushed over an older image at the same tag; for the last two columns the image is pulled. PATCH is tried where
-the proxy refuses whole blobs. A push may ask for the manifest at the tag, to learn what is there already.
+a few bytes, 100 KiB and 3 MiB are pushed over an older image at the same tag; for the last two columns the image is
+pulled. PATCH is tried where the proxy refuses whole blobs. A push may ask for the manifest at the tag, to learn what is there already.
 
 - **done**: the new image is there to the byte (asked around the proxy), or what was pulled is right.
 - **a number**: the registry's refusal, with its own words and a hint.
