@@ -78,6 +78,23 @@ fn what_asks_for_a_password_is_not_asked_what_it_asks_for() {
 }
 
 #[test]
+fn what_a_registry_refuses_is_not_tried_in_the_next_run() {
+    let refused = Fault::Answer(Reply::error(415, "UNSUPPORTED", WORDS));
+    let stage = Stage::new(vec![Rule::always(Kind::Put, refused).from(1)]);
+    let cache = tempfile::tempdir().unwrap();
+    for (seed, refusals) in [(9, 1), (10, 1)] {
+        let blob: Memory = noise(MIB, seed);
+        assert_eq!(run(&stage, &cache).ensure_blob(&blob, &Silent).unwrap(), Placed::Uploaded);
+        let entries = stage.proxy.entries();
+        let tried = entries.iter().filter(|entry| entry.kind == Kind::Put && entry.hit);
+        assert_eq!(tried.count(), refusals, "{seed}");
+        let there = stage.upstream.blob(&blob.digest().to_string());
+        assert_eq!(there.as_deref(), Some(blob.bytes()));
+    }
+    assert_eq!(stage.proxy.count(Kind::Patch), 2);
+}
+
+#[test]
 fn what_was_remembered_wrongly_is_found_out_again() {
     use crate::guard::Scheme;
     let cache = tempfile::tempdir().unwrap();
