@@ -8,18 +8,11 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
-use reqwest::Method as Verb;
-use serde::Deserialize;
-
 use crate::auth::{Right, lock};
-use crate::wire::answer;
-use crate::wire::message::Request;
-use crate::{Client, Digest, Error, Manifest};
+use crate::{Client, Descriptor, Digest, Error, Manifest, Parts};
 
 /// Manifests of one index that are asked for; platforms beyond these cost a HEAD for each blob.
 const MAX_PLATFORMS: usize = 8;
-/// A list of tags is read up to here.
-const MAX_TAGS: u64 = 4 << 20;
 
 /// What is known of a repository.
 #[derive(Default)]
@@ -27,14 +20,10 @@ pub(crate) struct Known(Mutex<Facts>);
 
 #[derive(Default)]
 struct Facts {
-    /// Blobs that manifests in the repository name.
+    /// Blobs that manifests in the repository name. If there are any, what is not among them is likely absent.
     named: BTreeSet<Digest>,
-    /// Whether a manifest was seen, so that what it does not name is likely absent.
-    seen: bool,
     /// Whether the registry says that there is no such repository yet.
     new: bool,
-    /// The registry lacked what should have been there.
-    distrusted: bool,
 }
 
 /// What was found out about a repository.
@@ -68,26 +57,6 @@ pub(crate) enum Guess {
     There,
     Absent,
     Unknown,
-}
-
-/// The parts of a manifest or an index that name others.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Names {
-    config: Option<Name>,
-    layers: Vec<Name>,
-    manifests: Vec<Name>,
-}
-
-#[derive(Deserialize)]
-struct Name {
-    digest: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Tags {
-    tags: Option<Vec<String>>,
 }
 
 impl Client {
@@ -128,38 +97,38 @@ impl Client {
 
     /// Takes it that the repository has these blobs, since a manifest there names them.
     pub fn learn(&self, blobs: impl IntoIterator<Item = Digest>) {
-        let mut facts = lock(&self.known.0);
-        facts.named.extend(blobs);
-        facts.seen = true;
+        lock(&self.known.0).named.extend(blobs);
     }
 
     /// Takes it that the repository has what `manifest`, which is in it, names.
-    pub(crate) fn learn_from(&self, manifest: &Manifest) {
-        for platform in self.learn_names(manifest).into_iter().take(MAX_PLATFORMS) {
+    fn learn_from(&self, manifest: &Manifest) {
+        for image in self.learn_parts(manifest).iter().take(MAX_PLATFORMS) {
             // An index that lacks one of its images is somebody else's affair.
-            if let Ok(Some(manifest)) = self.fetch_manifest(&platform.digest, Right::Push) {
-                self.learn_names(&manifest);
+            if let Ok(Some(manifest)) = self.fetch_manifest(&image.digest.to_string(), Right::Push)
+            {
+                self.learn_parts(&manifest);
             }
         }
     }
 
     /// Answers the manifests that it names, if it is an index.
-    fn learn_names(&self, manifest: &Manifest) -> Vec<Name> {
-        let Ok(names) = serde_json::from_slice::<Names>(&manifest.bytes) else { return Vec::new() };
-        if names.manifests.is_empty() {
-            let blobs = names.config.iter().chain(&names.layers);
-            self.learn(blobs.filter_map(|name| name.digest.parse().ok()));
+    fn learn_parts(&self, manifest: &Manifest) -> Vec<Descriptor> {
+        match manifest.parts() {
+            Ok(Parts::Image { config, layers }) => {
+                self.learn(layers.iter().chain([&*config]).map(|blob| blob.digest));
+                Vec::new()
+            }
+            Ok(Parts::Index(index)) => index.manifests,
+            // Whatever it is, it answers for nothing.
+            Err(_) => Vec::new(),
         }
-        names.manifests
     }
 
     pub(crate) fn guess(&self, digest: &Digest) -> Guess {
         let facts = lock(&self.known.0);
-        if facts.distrusted {
-            Guess::Unknown
-        } else if facts.named.contains(digest) {
+        if facts.named.contains(digest) {
             Guess::There
-        } else if facts.seen || facts.new {
+        } else if facts.new || !facts.named.is_empty() {
             Guess::Absent
         } else {
             Guess::Unknown
@@ -171,31 +140,19 @@ impl Client {
         lock(&self.known.0).new
     }
 
-    /// From now on every blob is asked for.
+    /// The registry lacked what should have been there: every blob is asked for.
     pub(crate) fn distrust(&self) {
-        lock(&self.known.0).distrusted = true;
+        *lock(&self.known.0) = Facts::default();
         lock(&self.placed).clear();
     }
 
     /// A repository that has no such tag may be new, or may have the last deployment under another tag. Everything
     /// here only saves requests, so nothing fails.
     fn look_around(&self) -> Option<Seen> {
-        let action = "list the tags";
-        let mut url = self.url("tags/list").ok()?;
-        url.query_pairs_mut().append_pair("n", "1000");
-        let request = Request::bare(action, Verb::GET, url);
-        let response = self
-            .host
-            .retry
-            .run(|| self.host.call(&request, &self.access(Right::Push), &[200, 404]))
-            .ok()?;
-        if response.status() == 404 {
+        let Some(tags) = self.some_tags().ok()? else {
             lock(&self.known.0).new = true;
-            answer::discard(response);
             return None;
-        }
-        let bytes = answer::bytes(response, MAX_TAGS, "tags", action, self.host_name()).ok()?;
-        let tags = serde_json::from_slice::<Tags>(&bytes).ok()?.tags?;
+        };
         // Names of deployments end in a time or a number.
         let target = tags.into_iter().max_by_key(|tag| natural(tag))?;
         let manifest = self.fetch_manifest(&target, Right::Push).ok()??;

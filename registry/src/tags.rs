@@ -18,8 +18,24 @@ struct Page {
 }
 
 impl Client {
-    /// All tags of the repository, sorted: not every registry keeps to the specification's order. [`Error::Missing`] if there is no such repository.
+    /// All tags of the repository, sorted: not every registry keeps to the specification's order. [`Error::Missing`] if
+    /// there is no such repository.
     pub fn tags(&self) -> Result<Vec<String>, Error> {
+        let mut tags = self.read_tags(true)?.ok_or_else(|| Error::Missing {
+            what: self.reference().name(),
+            host: self.host_name().to_owned(),
+        })?;
+        tags.sort_unstable();
+        tags.dedup();
+        Ok(tags)
+    }
+
+    /// As many tags as one request gives; `None` if there is no such repository.
+    pub(crate) fn some_tags(&self) -> Result<Option<Vec<String>>, Error> {
+        self.read_tags(false)
+    }
+
+    fn read_tags(&self, all: bool) -> Result<Option<Vec<String>>, Error> {
         let name = self.reference().name();
         let what = format!("the list of tags of `{name}`");
         let action = format!("list the tags of `{name}`");
@@ -38,19 +54,12 @@ impl Client {
                     reason: format!("it has more than {MAX_TAGS} tags"),
                 });
             }
-            Ok(true)
+            Ok(all)
         })?;
-        if !there {
-            return Err(Error::Missing { what: name, host: self.host_name().to_owned() });
-        }
         // They end up on terminals and in scripts.
         match tags.iter().find(|tag| check_tag(tag).is_err()) {
             Some(tag) => Err(self.no_tags(&action, &format!("the tag `{}`", printable(tag, 100)))),
-            None => {
-                tags.sort_unstable();
-                tags.dedup();
-                Ok(tags)
-            }
+            None => Ok(there.then_some(tags)),
         }
     }
 

@@ -19,7 +19,7 @@ use crate::wire::message::{Request, Response};
 use crate::{Blob, Client, Digest, Error, Event, Progress};
 pub(crate) use method::Method;
 pub(crate) use permits::Permits;
-use send::{Known, Sending};
+use send::{Begun, Sending};
 use session::{Opened, Session};
 
 use crate::known::Guess;
@@ -175,7 +175,7 @@ impl Client {
     ) -> Result<Placed, Error> {
         let digest = blob.digest();
         let action = format!("upload `{digest}`");
-        let mut session = self.earlier_upload(blob).map(Known::Earlier);
+        let mut session = self.earlier_upload(blob).map(Begun::Earlier);
         if session.is_none() {
             match self.try_mounts(blob, source, &action)? {
                 Some(Mounted::From(placed)) => {
@@ -185,7 +185,7 @@ impl Client {
                     });
                     return Ok(placed);
                 }
-                Some(Mounted::Not(opened)) => session = Some(Known::Fresh(opened)),
+                Some(Mounted::Not(opened)) => session = Some(Begun::Fresh(opened)),
                 None => {}
             }
         }

@@ -24,7 +24,7 @@ const CAREFUL: Method = Method::Chunks { size: FIRST_CHUNK };
 const UNSUPPORTED: [u16; 7] = [400, 404, 405, 411, 413, 415, 501];
 
 /// A session that is there before anything is sent.
-pub(super) enum Known {
+pub(super) enum Begun {
     /// Opened just now, by asking for a mount.
     Fresh(Session),
     /// Of another run.
@@ -65,7 +65,7 @@ impl<'a> Sending<'a> {
     pub(super) fn new(
         client: &'a Client,
         blob: &'a dyn Blob,
-        session: Option<Known>,
+        session: Option<Begun>,
         progress: &'a dyn Progress,
     ) -> Self {
         let digest = blob.digest();
@@ -80,8 +80,8 @@ impl<'a> Sending<'a> {
             progress,
             method: usual,
             usual,
-            fresh: matches!(session, Some(Known::Fresh(_))),
-            session: session.map(|(Known::Fresh(session) | Known::Earlier(session))| session),
+            fresh: matches!(session, Some(Begun::Fresh(_))),
+            session: session.map(|(Begun::Fresh(session) | Begun::Earlier(session))| session),
             resumable: true,
             posts: true,
             body: Cell::new(0),

@@ -119,7 +119,7 @@ pub(crate) fn is_transient(error: &Error) -> bool {
 
 /// 501 and 505 say that it never will, 507 that the disk is full, 511 that a captive portal wants a login. From 520 on
 /// they are a proxy's words for a registry that it cannot reach.
-pub(crate) fn is_transient_status(status: u16) -> bool {
+fn is_transient_status(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 499 | 500 | 502..=504 | 520..=530)
 }
 

@@ -4,17 +4,23 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use registry::{
-    Blob, Client, ClientOptions, Deadline, Digest, Error, Memory, Silent, finish, push, sending,
+    Blob, Client, ClientOptions, Deadline, Descriptor, Digest, Error, Manifest, Memory, Silent,
+    finish, push, sending,
 };
 
 use crate::server::{Answer, Guard, Request, Server};
 use crate::{Log, MANIFEST_TYPE, blob, client, manifest, options};
 
-/// A manifest as images have it.
-fn image(blobs: &[&dyn Blob]) -> registry::Manifest {
-    let named: Vec<_> =
-        blobs.iter().map(|blob| format!(r#"{{"digest":"{}"}}"#, blob.digest())).collect();
-    registry::Manifest::new(MANIFEST_TYPE, format!(r#"{{"layers":[{}]}}"#, named.join(",")))
+/// A manifest as images have it; the first blob is the configuration.
+fn image(blobs: &[&dyn Blob]) -> Manifest {
+    let describe = |blob: &&dyn Blob| {
+        let descriptor = Descriptor::new("application/octet-stream", blob.digest(), blob.size());
+        serde_json::to_value(descriptor).unwrap()
+    };
+    let config = blobs.first().map(describe);
+    let layers: Vec<_> = blobs.iter().skip(1).map(describe).collect();
+    let document = serde_json::json!({"config": config, "layers": layers});
+    Manifest::new(MANIFEST_TYPE, document.to_string())
 }
 
 #[test]
