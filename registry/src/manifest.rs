@@ -8,7 +8,8 @@ use crate::reference::check_tag;
 use crate::wire::message::{Payload, Request};
 use crate::{Client, Digest, Error, Reference};
 
-/// What is taken for a manifest. Unless it is asked for these, a registry may answer 404, or convert the manifest to an ancient form.
+/// What is taken for a manifest. Unless it is asked for these, a registry may answer 404, or convert the manifest to an
+/// ancient form.
 pub(crate) const TYPES: [&str; 4] = [
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.oci.image.index.v1+json",

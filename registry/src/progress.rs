@@ -1,8 +1,8 @@
 //! What happens to each blob, as it happens, for whoever draws bars or writes lines.
 //!
 //! A blob ends with exactly one of [`Event::Present`], [`Event::Mounted`] and [`Event::Done`], or with an error.
-//! Between `Started` and `Done` the sum of `Sent` and `Resumed` less the sum of `Rewound` is the number of bytes that count, so a
-//! bar that follows both never runs over its end.
+//! Between `Started` and `Done` the sum of `Sent` and `Resumed` less the sum of `Rewound` is the number of bytes that
+//! count, so a bar that follows all three never runs over its end.
 
 use std::time::Duration;
 

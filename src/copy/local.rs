@@ -16,10 +16,8 @@ use super::source::{IMAGE_NAME, REF_NAME, Source};
 use crate::earlier;
 use crate::earlier::tar_index::{Input, TarIndex};
 use crate::image::Spooled;
-use crate::image::archive::blob_name;
+use crate::image::archive::{INDEX, blob_name};
 
-/// What a layout begins with.
-const INDEX: &str = "index.json";
 const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
 /// The most that is read of a document.
 const MAX_DOCUMENT: u64 = 16 << 20;

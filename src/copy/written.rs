@@ -7,7 +7,7 @@ use registry::{Descriptor, Index, Parts};
 use super::Error;
 use super::selected::{Node, Selected};
 use super::source::IMAGE_NAME;
-use crate::image::archive::{blob_name, docker_manifest};
+use crate::image::archive::{INDEX, blob_name, docker_manifest};
 use crate::output::OutputError;
 
 /// Media types of images' configurations.
@@ -26,7 +26,7 @@ pub(super) fn documents(image: &Selected<'_>) -> Vec<(String, Vec<u8>)> {
     root.annotations = image.source.annotations();
     let index = Index { manifests: vec![root], ..Index::default() };
     let fixed = [
-        ("index.json".to_owned(), index.to_manifest().bytes),
+        (INDEX.to_owned(), index.to_manifest().bytes),
         ("oci-layout".to_owned(), br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec()),
     ];
     manifests.chain(fixed).collect()

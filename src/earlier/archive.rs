@@ -10,12 +10,13 @@ use flate2::read::MultiGzDecoder;
 use registry::Digest;
 use serde::Deserialize;
 
-use super::content::{INDEX, blob_name, checked};
+use super::content::checked;
 use super::history::{self, History};
 use super::image::{self, Documents, MAX_DOCUMENT};
 use super::tar_index::{Input, TarIndex};
 use super::{Earlier, EarlierBlob, Error, Kind};
 use crate::image::Machine;
+use crate::image::archive::{INDEX, blob_name};
 
 /// Docker's own list of images.
 const DOCKER: &str = "manifest.json";

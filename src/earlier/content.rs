@@ -9,6 +9,7 @@ use registry::{Client, Digest, Manifest, Reference};
 use super::image::{self, Documents, MAX_DOCUMENT};
 use super::{Earlier, Error};
 use crate::image::Machine;
+use crate::image::archive::{INDEX, blob_name};
 
 /// An OCI layout: a directory.
 struct Layout<'a> {
@@ -28,14 +29,6 @@ pub(super) fn layout(dir: &Path, machine: &Machine) -> Result<Earlier, Error> {
     }
     let index = layout.read(INDEX)?;
     image::read(index, INDEX, &layout.name, machine, &layout)
-}
-
-/// What a layout begins with.
-pub(super) const INDEX: &str = "index.json";
-
-/// The place of a blob in a layout.
-pub(super) fn blob_name(digest: &Digest) -> String {
-    format!("blobs/sha256/{}", digest.hex())
 }
 
 impl Layout<'_> {

@@ -83,6 +83,10 @@ impl ImageName {
 /// Where blobs are in a layout.
 pub(crate) const BLOBS: [&str; 2] = ["blobs", "blobs/sha256"];
 
+/// What a layout begins with.
+pub(crate) const INDEX: &str = "index.json";
+
+/// The place of a blob in a layout.
 pub(crate) fn blob_name(digest: &Digest) -> String {
     format!("blobs/sha256/{}", digest.hex())
 }
@@ -113,7 +117,7 @@ pub(crate) fn layout_files<'a>(
         .map(|document| (blob_name(&document.digest()), document.bytes().to_vec()));
     let index = images.index().map(|index| (blob_name(&index.digest), index.bytes.clone()));
     let fixed = [
-        ("index.json".into(), index_json(images, name)),
+        (INDEX.into(), index_json(images, name)),
         ("oci-layout".into(), br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec()),
     ];
     let documents = documents.chain(index).chain(fixed);

@@ -1,8 +1,8 @@
 //! Programs that keep credentials: `docker-credential-X get`, `store` and `erase`.
 //!
-//! The protocol is that of <https://github.com/docker/docker-credential-helpers>: the registry (to
-//! store, a JSON object) on standard input, a JSON object on standard output, and exit code 1 with a fixed sentence when there is nothing. A helper may ask a
-//! key ring that asks the user, so it is given time, but not for ever.
+//! The protocol is that of <https://github.com/docker/docker-credential-helpers>: the registry (to store, a JSON object)
+//! on standard input, a JSON object on standard output, and exit code 1 with a fixed sentence when there is nothing. A
+//! helper may ask a key ring that asks the user, so it is given time, but not for ever.
 
 use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
