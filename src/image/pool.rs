@@ -10,7 +10,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Scope;
 
-use super::compress::{self, Compression, Piece};
+use super::compress::{Compression, Compressor, Piece};
 
 /// A block to compress.
 pub(crate) struct Job {
@@ -51,8 +51,9 @@ impl Pool {
         *lock(&queue.0) = Some(taken);
         for _ in 0..threads {
             scope.spawn(|| {
+                let mut compressor = Compressor::default();
                 while let Some(job) = queue.take() {
-                    run(job);
+                    run(job, &mut compressor);
                 }
             });
         }
@@ -130,12 +131,16 @@ impl Queue {
     }
 }
 
-fn run(job: Job) {
+fn run(job: Job, compressor: &mut Compressor) {
     let Job { block, filled, last, compression, index, reply } = job;
     // Whoever waits for the block must hear of it, whatever happens.
-    let compressed = AssertUnwindSafe(|| compress::block(compression, &block[..filled], last));
-    let piece = catch_unwind(compressed)
-        .unwrap_or_else(|_| Err(io::Error::other("the compressor panicked")));
+    let input = &block[..filled];
+    let compressed = AssertUnwindSafe(|| compressor.block(compression, input, last));
+    let piece = catch_unwind(compressed).unwrap_or_else(|_| {
+        // Its state is whatever the panic left.
+        *compressor = Compressor::default();
+        Err(io::Error::other("the compressor panicked"))
+    });
     // Nobody waits when the layer has failed meanwhile.
     let _ = reply.send(Done { index, block, piece });
 }

@@ -1,19 +1,18 @@
 //! Compressing a layer in blocks, so that the cores can share one layer and the bytes stay the same
 //! for any number of them.
 //!
-//! A tar stream is cut every [`Compression::block_size`] bytes, each block is compressed with fresh
-//! state, and the results are strung together:
-//!
-//! - gzip: raw deflate blocks, each but the last ended by a sync flush, in **one** gzip member,
-//!   since some stream readers stop after the first (RFC 1952 section 2.2; RFC 1951 section 3.2.4
-//!   for the empty stored block that a flush leaves);
-//! - zstd: one frame for each block (RFC 8878 section 3: frames may be concatenated).
+//! A tar stream is cut every [`Compression::block_size`] bytes, each block is compressed without
+//! regard to any other, and the results are strung together: in one [`gzip`] member, or as
+//! [`zstd`] frames.
+
+mod gzip;
+mod zstd;
 
 use std::fmt;
 use std::io;
 use std::str::FromStr;
 
-use flate2::{Compress, Crc, FlushCompress, Status};
+use flate2::Crc;
 
 /// How the layers of an image are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +35,17 @@ impl Compression {
         match self {
             Self::None | Self::Gzip(_) => 1 << 20,
             Self::Zstd(_) => 4 << 20,
+        }
+    }
+
+    /// What the bytes of a blob follow from, beside those of its tar: the codec, its level, and a
+    /// number that is raised whenever the same tar would give another blob. Two builds of this
+    /// program that agree on it make the same blobs.
+    pub fn recipe(self) -> String {
+        match self {
+            Self::None => self.to_string(),
+            Self::Gzip(_) => format!("{self}/{}", gzip::VERSION),
+            Self::Zstd(_) => format!("{self}/{}", zstd::VERSION),
         }
     }
 }
@@ -115,34 +125,32 @@ pub(crate) struct Piece {
     crc: Crc,
 }
 
-/// Compresses one block; `last` closes the stream.
-pub(crate) fn block(compression: Compression, input: &[u8], last: bool) -> io::Result<Piece> {
-    let mut crc = Crc::new();
-    let bytes = match compression {
-        Compression::None => input.to_vec(),
-        Compression::Gzip(level) => {
-            crc.update(input);
-            deflate(level, input, last)?
-        }
-        Compression::Zstd(level) => zstd::bulk::compress(input, level)?,
-    };
-    Ok(Piece { bytes, crc })
+/// Compresses blocks, one after the other: what a thread keeps from block to block. What comes out
+/// depends on the block alone, never on what was compressed before.
+#[derive(Default)]
+pub(crate) struct Compressor {
+    gzip: gzip::Deflate,
+    zstd: zstd::Frames,
 }
 
-fn deflate(level: u32, input: &[u8], last: bool) -> io::Result<Vec<u8>> {
-    // State is fresh for each block: a reset zlib-rs or zlib-ng may remember what it saw before,
-    // and the bytes would depend on which thread compressed what.
-    let mut state = Compress::new(flate2::Compression::new(level), false);
-    let flush = if last { FlushCompress::Finish } else { FlushCompress::Sync };
-    let mut out = Vec::with_capacity(input.len() / 2 + 1024);
-    loop {
-        let consumed = usize::try_from(state.total_in()).map_err(io::Error::other)?;
-        let status = state.compress_vec(&input[consumed..], &mut out, flush)?;
-        // A flush is done when output room is left over.
-        if status == Status::StreamEnd || (!last && out.len() < out.capacity()) {
-            return Ok(out);
-        }
-        out.reserve(out.capacity());
+impl Compressor {
+    /// Compresses one block; `last` closes the stream.
+    pub(crate) fn block(
+        &mut self,
+        compression: Compression,
+        input: &[u8],
+        last: bool,
+    ) -> io::Result<Piece> {
+        let mut crc = Crc::new();
+        let bytes = match compression {
+            Compression::None => input.to_vec(),
+            Compression::Gzip(level) => {
+                crc.update(input);
+                self.gzip.block(level, input, last)?
+            }
+            Compression::Zstd(level) => self.zstd.frame(level, input)?,
+        };
+        Ok(Piece { bytes, crc })
     }
 }
 
@@ -161,8 +169,7 @@ impl Framing {
     /// What stands before the first piece.
     pub(crate) fn head(&self) -> &'static [u8] {
         match self.compression {
-            // Magic, deflate, no flags, no time, no extra flags, unknown system.
-            Compression::Gzip(_) => &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff],
+            Compression::Gzip(_) => &gzip::HEADER,
             Compression::None | Compression::Zstd(_) => &[],
         }
     }
@@ -175,9 +182,7 @@ impl Framing {
     /// What stands behind the last piece.
     pub(crate) fn tail(&self) -> Vec<u8> {
         match self.compression {
-            Compression::Gzip(_) => {
-                [self.crc.sum().to_le_bytes(), self.crc.amount().to_le_bytes()].concat()
-            }
+            Compression::Gzip(_) => gzip::trailer(&self.crc),
             Compression::None | Compression::Zstd(_) => Vec::new(),
         }
     }
@@ -194,8 +199,9 @@ mod tests {
         let mut framing = Framing::new(compression);
         let mut out = framing.head().to_vec();
         let blocks: Vec<&[u8]> = input.chunks(size).collect();
+        let mut compressor = Compressor::default();
         for (at, chunk) in blocks.iter().enumerate() {
-            let piece = block(compression, chunk, at + 1 == blocks.len()).unwrap();
+            let piece = compressor.block(compression, chunk, at + 1 == blocks.len()).unwrap();
             framing.add(&piece);
             out.extend(&piece.bytes);
         }
@@ -212,6 +218,17 @@ mod tests {
             assert_eq!(text.parse::<Compression>().unwrap().to_string(), text);
         }
         assert_eq!("gzip".parse(), Ok(Compression::default()));
+    }
+
+    #[test]
+    fn recipes_tell_all_compressions_apart() {
+        let gzip = (1..=9).map(Compression::Gzip);
+        let zstd = (1..=19).map(Compression::Zstd);
+        let all: Vec<_> = gzip.chain(zstd).chain([Compression::None]).collect();
+        let recipes: std::collections::BTreeSet<_> = all.iter().map(|one| one.recipe()).collect();
+        assert_eq!(recipes.len(), all.len());
+        assert_eq!(Compression::Gzip(6).recipe(), format!("gzip:6/{}", gzip::VERSION));
+        assert_eq!(Compression::None.recipe(), "none");
     }
 
     proptest! {
@@ -238,7 +255,7 @@ mod tests {
             size in 100_usize..30_000,
         ) {
             let bytes = compressed(Compression::Zstd(3), &input, size);
-            prop_assert_eq!(zstd::stream::decode_all(&bytes[..]).unwrap(), input);
+            prop_assert_eq!(::zstd::stream::decode_all(&bytes[..]).unwrap(), input);
         }
     }
 }
