@@ -23,6 +23,8 @@ pub(crate) enum Kind<'a> {
     Directory,
     File { size: u64 },
     Symlink { target: &'a [u8] },
+    /// Another name of an earlier file of the archive, by that one's full name in it.
+    HardLink { target: &'a [u8] },
 }
 
 /// Appends the header of one entry, with a PAX header before it if it needs one. `name` is
@@ -31,6 +33,7 @@ pub(crate) fn header(out: &mut Vec<u8>, name: &[u8], mode: u32, kind: Kind<'_>) 
     let (flag, size, target): (u8, u64, &[u8]) = match kind {
         Kind::Directory => (b'5', 0, b""),
         Kind::File { size } => (b'0', size, b""),
+        Kind::HardLink { target } => (b'1', 0, target),
         Kind::Symlink { target } => (b'2', 0, target),
     };
     let slashed;
@@ -228,7 +231,10 @@ mod tests {
             let mut out = Vec::new();
             header(&mut out, &name, 0o777, Kind::Symlink { target: &target });
             prop_assert_eq!(out.len() % BLOCK, 0);
-            prop_assert_eq!(read_back(&out), (name.clone(), target, 0, 0o777));
+            prop_assert_eq!(read_back(&out), (name.clone(), target.clone(), 0, 0o777));
+            out.clear();
+            header(&mut out, &name, 0o444, Kind::HardLink { target: &target });
+            prop_assert_eq!(read_back(&out), (name.clone(), target, 0, 0o444));
             out.clear();
             header(&mut out, &name, 0o555, Kind::Directory);
             prop_assert_eq!(read_back(&out).0, [&name[..], b"/"].concat());
