@@ -86,8 +86,8 @@ impl EarlierBlob {
     /// Whether `compression` gives blobs of this kind, at whichever level.
     pub fn is_of(&self, compression: Compression) -> bool {
         match compression {
-            Compression::Gzip(_) => self.media_type.ends_with("gzip"),
-            Compression::Zstd(_) => self.media_type.ends_with("zstd"),
+            Compression::Gzip(_) | Compression::Estargz(_) => self.media_type.ends_with("gzip"),
+            Compression::Zstd(_) | Compression::ZstdChunked(_) => self.media_type.ends_with("zstd"),
             Compression::None => self.media_type.ends_with("tar"),
         }
     }

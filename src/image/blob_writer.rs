@@ -23,6 +23,8 @@ pub(crate) struct Blob {
     pub(crate) diff_id: Digest,
     pub(crate) digest: Digest,
     pub(crate) size: u64,
+    /// What its descriptor is to say of it.
+    pub(crate) annotations: BTreeMap<String, String>,
     pub(crate) content: Spooled,
 }
 
@@ -141,10 +143,9 @@ impl<'a> BlobWriter<'a> {
         let diff_id = Digest::from(self.diff.finish()?);
         let digest = match self.compression {
             Compression::None => diff_id,
-            Compression::Gzip(_) | Compression::Zstd(_) => {
-                Digest::from(<[u8; 32]>::from(self.digest.finalize()))
-            }
+            _ => Digest::from(<[u8; 32]>::from(self.digest.finalize())),
         };
-        Ok(Blob { diff_id, digest, size: self.size, content: self.room.close(self.size)? })
+        let content = self.room.close(self.size)?;
+        Ok(Blob { diff_id, digest, size: self.size, annotations: BTreeMap::new(), content })
     }
 }

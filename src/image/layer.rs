@@ -1,6 +1,7 @@
 //! Layers: made side by side, each in one pass over what goes into it.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
@@ -34,6 +35,8 @@ pub struct Layer {
     pub size: u64,
     /// How the blob is compressed.
     pub compression: Compression,
+    /// What its descriptor says of the blob: where its table of contents is, if it has one.
+    pub annotations: BTreeMap<String, String>,
     /// What its tar was made from, hashed: paths, their NAR hashes and the version of the recipe.
     pub key: Option<Digest>,
     /// Sum of the NAR sizes of its paths, as far as the plan knew them.
@@ -161,7 +164,7 @@ pub fn build(
         Compression::None => (threads, 0),
         // Reading and hashing are ten times as fast as compressing; a second reader hides the
         // pauses between layers. More would only hold more memory.
-        Compression::Gzip(_) | Compression::Zstd(_) => (2 + threads / 8, threads),
+        _ => (2 + threads / 8, threads),
     };
     let queue = Queue::default();
     let built = thread::scope(|scope| {
@@ -198,6 +201,7 @@ fn one(
         digest: blob.digest,
         size: blob.size,
         compression,
+        annotations: blob.annotations,
         key: source.key(whiteouts, &seen.nar_hashes),
         nar_size: source.nar_size(),
         content: blob.content,

@@ -24,6 +24,7 @@ mod hasher;
 mod images;
 mod layer;
 pub mod layout;
+mod lazy;
 mod machine;
 mod manifest;
 mod measure;

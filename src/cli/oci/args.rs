@@ -72,7 +72,8 @@ pub(crate) struct OciArgs {
     #[arg(long, conflicts_with = "previous", help_heading = "Layers")]
     pub(super) no_previous: bool,
 
-    /// Compression of the layers: gzip[:LEVEL], zstd[:LEVEL] or none
+    /// Compression of the layers: gzip[:LEVEL], zstd[:LEVEL], none; or with tables of contents, for
+    /// lazy pulling, zstd:chunked[:LEVEL] (podman), estargz[:LEVEL] (containerd's snapshotter)
     #[arg(long, value_name = "HOW", default_value = "gzip", help_heading = "Layers")]
     pub(super) compress: Compression,
 

@@ -10,9 +10,12 @@ mod zstd;
 
 use std::fmt;
 use std::io;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use flate2::Crc;
+
+use super::lazy;
 
 /// How the layers of an image are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +26,12 @@ pub enum Compression {
     Gzip(u32),
     /// zstd, level 1 to 19.
     Zstd(i32),
+    /// zstd, level 1 to 19, with each file in frames of its own and a table of contents, so that
+    /// podman fetches only what it lacks.
+    ZstdChunked(i32),
+    /// gzip, level 1 to 9, with each file in members of its own and a table of contents, so that
+    /// containerd starts containers before it has fetched all.
+    Estargz(u32),
 }
 
 impl Compression {
@@ -34,7 +43,7 @@ impl Compression {
     pub(crate) fn block_size(self) -> usize {
         match self {
             Self::None | Self::Gzip(_) => 1 << 20,
-            Self::Zstd(_) => 4 << 20,
+            Self::Zstd(_) | Self::ZstdChunked(_) | Self::Estargz(_) => 4 << 20,
         }
     }
 
@@ -46,6 +55,8 @@ impl Compression {
             Self::None => self.to_string(),
             Self::Gzip(_) => format!("{self}/{}", gzip::VERSION),
             Self::Zstd(_) => format!("{self}/{}", zstd::VERSION),
+            Self::ZstdChunked(_) => format!("{self}/{}.{}", zstd::VERSION, lazy::VERSION),
+            Self::Estargz(_) => format!("{self}/{}.{}", gzip::VERSION, lazy::VERSION),
         }
     }
 }
@@ -65,8 +76,8 @@ impl From<Compression> for Packing {
     fn from(compression: Compression) -> Self {
         match compression {
             Compression::None => Self::None,
-            Compression::Gzip(_) => Self::Gzip,
-            Compression::Zstd(_) => Self::Zstd,
+            Compression::Gzip(_) | Compression::Estargz(_) => Self::Gzip,
+            Compression::Zstd(_) | Compression::ZstdChunked(_) => Self::Zstd,
         }
     }
 }
@@ -80,29 +91,40 @@ impl Default for Compression {
 
 /// A compression that there is not.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is none of `gzip[:1-9]`, `zstd[:1-19]` and `none`")]
+#[error(
+    "`{0}` is none of `gzip[:1-9]`, `zstd[:1-19]`, `zstd:chunked[:1-19]`, `estargz[:1-9]` and `none`"
+)]
 pub struct UnknownCompression(String);
 
 impl FromStr for Compression {
     type Err = UnknownCompression;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parsed = match text.split_once(':') {
-            None => match text {
-                "none" => Some(Self::None),
-                "gzip" => Some(Self::Gzip(Self::GZIP)),
-                "zstd" => Some(Self::Zstd(Self::ZSTD)),
-                _ => None,
-            },
-            Some(("gzip", level)) => {
-                level.parse().ok().filter(|n| (1..=9).contains(n)).map(Self::Gzip)
-            }
-            Some(("zstd", level)) => {
-                level.parse().ok().filter(|n| (1..=19).contains(n)).map(Self::Zstd)
-            }
-            Some(_) => None,
+        let (name, level) = match text.rsplit_once(':') {
+            Some((name, level)) if level != "chunked" => (name, Some(level)),
+            _ => (text, None),
+        };
+        let parsed = match name {
+            "none" => level.is_none().then_some(Self::None),
+            "gzip" => within(level, 1..=9, Self::GZIP).map(Self::Gzip),
+            "zstd" => within(level, 1..=19, Self::ZSTD).map(Self::Zstd),
+            "zstd:chunked" => within(level, 1..=19, Self::ZSTD).map(Self::ZstdChunked),
+            "estargz" => within(level, 1..=9, Self::GZIP).map(Self::Estargz),
+            _ => None,
         };
         parsed.ok_or_else(|| UnknownCompression(text.into()))
+    }
+}
+
+/// The level that was asked for, if there is such a one.
+fn within<T: FromStr + PartialOrd>(
+    level: Option<&str>,
+    levels: RangeInclusive<T>,
+    default: T,
+) -> Option<T> {
+    match level {
+        None => Some(default),
+        Some(text) => text.parse().ok().filter(|level| levels.contains(level)),
     }
 }
 
@@ -112,6 +134,8 @@ impl fmt::Display for Compression {
             Self::None => f.write_str("none"),
             Self::Gzip(level) => write!(f, "gzip:{level}"),
             Self::Zstd(level) => write!(f, "zstd:{level}"),
+            Self::ZstdChunked(level) => write!(f, "zstd:chunked:{level}"),
+            Self::Estargz(level) => write!(f, "estargz:{level}"),
         }
     }
 }
@@ -123,6 +147,13 @@ pub(crate) struct Piece {
     pub(crate) bytes: Vec<u8>,
     /// CRC-32 of what went in (gzip only).
     crc: Crc,
+}
+
+impl Piece {
+    /// What stands by itself.
+    pub(crate) fn whole(bytes: Vec<u8>) -> Self {
+        Self { bytes, crc: Crc::new() }
+    }
 }
 
 /// Compresses blocks, one after the other: what a thread keeps from block to block. What comes out
@@ -148,9 +179,25 @@ impl Compressor {
                 crc.update(input);
                 self.gzip.block(level, input, last)?
             }
-            Compression::Zstd(level) => self.zstd.frame(level, input)?,
+            _ => self.whole(compression, input)?,
         };
         Ok(Piece { bytes, crc })
+    }
+
+    /// Compresses what is to be read by itself: one gzip member, or one zstd frame.
+    pub(crate) fn whole(&mut self, compression: Compression, input: &[u8]) -> io::Result<Vec<u8>> {
+        match compression {
+            Compression::None => Ok(input.to_vec()),
+            Compression::Gzip(level) | Compression::Estargz(level) => {
+                let mut crc = Crc::new();
+                crc.update(input);
+                let deflated = self.gzip.block(level, input, true)?;
+                Ok([&gzip::HEADER[..], &deflated, &gzip::trailer(&crc)].concat())
+            }
+            Compression::Zstd(level) | Compression::ZstdChunked(level) => {
+                self.zstd.frame(level, input)
+            }
+        }
     }
 }
 
@@ -170,7 +217,7 @@ impl Framing {
     pub(crate) fn head(&self) -> &'static [u8] {
         match self.compression {
             Compression::Gzip(_) => &gzip::HEADER,
-            Compression::None | Compression::Zstd(_) => &[],
+            _ => &[],
         }
     }
 
@@ -183,7 +230,7 @@ impl Framing {
     pub(crate) fn tail(&self) -> Vec<u8> {
         match self.compression {
             Compression::Gzip(_) => gzip::trailer(&self.crc),
-            Compression::None | Compression::Zstd(_) => Vec::new(),
+            _ => Vec::new(),
         }
     }
 }
@@ -211,10 +258,26 @@ mod tests {
 
     #[test]
     fn levels_are_checked() {
-        for text in ["gzip:0", "gzip:10", "zstd:20", "zstd:", "lz4", "", "gzip:six"] {
+        for text in [
+            "gzip:0",
+            "gzip:10",
+            "zstd:20",
+            "zstd:",
+            "lz4",
+            "",
+            "gzip:six",
+            "none:1",
+            "chunked",
+            "estargz:0",
+            "estargz:chunked",
+            "zstd:chunked:",
+            "zstd:chunked:20",
+            "zstd:chunked:chunked",
+            "zstd:3:chunked",
+        ] {
             assert!(text.parse::<Compression>().is_err(), "{text}");
         }
-        for text in ["none", "gzip:9", "zstd:19"] {
+        for text in ["none", "gzip:9", "zstd:19", "zstd:chunked:19", "estargz:1"] {
             assert_eq!(text.parse::<Compression>().unwrap().to_string(), text);
         }
         assert_eq!("gzip".parse(), Ok(Compression::default()));
@@ -224,7 +287,8 @@ mod tests {
     fn recipes_tell_all_compressions_apart() {
         let gzip = (1..=9).map(Compression::Gzip);
         let zstd = (1..=19).map(Compression::Zstd);
-        let all: Vec<_> = gzip.chain(zstd).chain([Compression::None]).collect();
+        let lazy = [Compression::ZstdChunked(3), Compression::Estargz(6)];
+        let all: Vec<_> = gzip.chain(zstd).chain([Compression::None]).chain(lazy).collect();
         let recipes: std::collections::BTreeSet<_> = all.iter().map(|one| one.recipe()).collect();
         assert_eq!(recipes.len(), all.len());
         assert_eq!(Compression::Gzip(6).recipe(), format!("gzip:6/{}", gzip::VERSION));
