@@ -3,6 +3,8 @@
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use registry::Digest;
+
 use super::config::ConfigError;
 use super::machine::MachineError;
 use super::root_files::RootFilesError;
@@ -34,6 +36,8 @@ pub enum Error {
     },
     #[error("cannot compress a layer")]
     Compress(#[source] io::Error),
+    #[error("a layer that was known as `{expected}` came out as `{got}`")]
+    NotAsKnown { got: Digest, expected: Digest },
     #[error("stopped, since another layer failed")]
     Stopped,
     #[error(transparent)]
@@ -56,6 +60,9 @@ impl Error {
                 Some("leave such files out of the image with `--whiteouts omit`".into())
             }
             Self::Spool { place, source } => no_place(place, source),
+            Self::NotAsKnown { .. } => {
+                Some("make all layers anew with `--no-cache`".into())
+            }
             Self::Machine(error) => Some(error.hint()),
             Self::Config(error) => error.hint(),
             Self::RootFiles(error) => error.hint(),
