@@ -25,6 +25,12 @@ pub enum Error {
     )]
     Whiteout { path: String },
     #[error(
+        "`{path}` cannot be in a table of contents, which is JSON: its name or its target is not UTF-8"
+    )]
+    NotUtf8 { path: String },
+    #[error("the table of contents of a layer has {got} bytes, expected less than 4 GiB")]
+    Contents { got: usize },
+    #[error(
         "a store path changed after it was measured: its layer has {got} bytes or more, expected {expected}"
     )]
     TarSize { got: u64, expected: u64 },
@@ -58,6 +64,12 @@ impl Error {
             ),
             Self::Whiteout { .. } => {
                 Some("leave such files out of the image with `--whiteouts omit`".into())
+            }
+            Self::NotUtf8 { .. } => {
+                Some("use `--compress zstd` or `--compress gzip`, which have no such table".into())
+            }
+            Self::Contents { .. } => {
+                Some("allow for more layers with `--max-layers`, or use `--compress zstd`".into())
             }
             Self::Spool { place, source } => no_place(place, source),
             Self::NotAsKnown { .. } => {

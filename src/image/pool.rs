@@ -11,6 +11,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Scope;
 
 use super::compress::{Compression, Compressor, Piece};
+use super::lazy::{self, Format, Packed, Unit};
 
 /// A block to compress.
 pub(crate) struct Job {
@@ -18,6 +19,8 @@ pub(crate) struct Job {
     pub(crate) filled: usize,
     pub(crate) last: bool,
     pub(crate) compression: Compression,
+    /// Where to cut it, if it is for a lazy format.
+    pub(crate) units: Vec<Unit>,
     /// Which block of its layer it is, from 0.
     pub(crate) index: usize,
     pub(crate) reply: Sender<Done>,
@@ -27,7 +30,8 @@ pub(crate) struct Job {
 pub(crate) struct Done {
     pub(crate) index: usize,
     pub(crate) block: Vec<u8>,
-    pub(crate) piece: io::Result<Piece>,
+    /// With what became of its units.
+    pub(crate) piece: io::Result<(Piece, Vec<Packed>)>,
 }
 
 /// Where jobs are left. The threads end when the pool is dropped.
@@ -132,10 +136,13 @@ impl Queue {
 }
 
 fn run(job: Job, compressor: &mut Compressor) {
-    let Job { block, filled, last, compression, index, reply } = job;
+    let Job { block, filled, last, compression, units, index, reply } = job;
     // Whoever waits for the block must hear of it, whatever happens.
     let input = &block[..filled];
-    let compressed = AssertUnwindSafe(|| compressor.block(compression, input, last));
+    let compressed = AssertUnwindSafe(|| match Format::of(compression) {
+        Some(_) => lazy::compress(compressor, compression, input, &units),
+        None => compressor.block(compression, input, last).map(|piece| (piece, Vec::new())),
+    });
     let piece = catch_unwind(compressed).unwrap_or_else(|_| {
         // Its state is whatever the panic left.
         *compressor = Compressor::default();
