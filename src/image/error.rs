@@ -18,6 +18,8 @@ pub enum Error {
         "`{path}` changed: its NAR is {got} bytes now, and was {expected} when it was registered"
     )]
     NarSize { path: String, expected: u64, got: u64 },
+    #[error("`{path}` changed while its layer was made")]
+    Changed { path: String },
     #[error(
         "`{path}` cannot be in an image layer: names that begin with `.wh.` delete files there"
     )]
@@ -49,7 +51,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Tree(error) => error.hint(),
-            Self::NarSize { .. } | Self::TarSize { .. } => Some(
+            Self::NarSize { .. } | Self::Changed { .. } | Self::TarSize { .. } => Some(
                 "store paths must not change: find out what writes there, then `nix-store --repair-path`".into(),
             ),
             Self::Whiteout { .. } => {

@@ -12,12 +12,14 @@ use layering::StorePath;
 use registry::Digest;
 
 use super::compress::Compression;
+use super::duplicates::Duplicates;
 use super::entries::Seen;
 use super::machine::Machines;
+use super::measure::{self, Outline};
 use super::pool::{Pool, Queue};
 use super::source::Source;
 use super::spool::{Room, Spool, Spooled};
-use super::{Error, Whiteouts, measure, tar, tar_stream};
+use super::{Error, Whiteouts, tar, tar_stream};
 use crate::parallel::in_parallel;
 use crate::progress::{Event, Progress};
 
@@ -78,6 +80,8 @@ pub struct LayerOptions {
     pub compression: Compression,
     /// What to do with names that mean something else in a layer.
     pub whiteouts: Whiteouts,
+    /// Whether files of a layer with the same content and mode are stored once, as hard links.
+    pub dedup: bool,
     /// How many threads work; the result is the same for any number.
     pub threads: NonZeroUsize,
 }
@@ -104,27 +108,31 @@ pub enum Storage<'a> {
 }
 
 impl Storage<'_> {
-    /// Room for the layer of each source.
-    fn rooms(&self, sources: &[Source], options: LayerOptions) -> Result<Vec<Room>, Error> {
+    /// Room for the layer of each source, and what had to be found out for that.
+    fn rooms(
+        &self,
+        sources: &[Source],
+        options: LayerOptions,
+    ) -> Result<Vec<(Room, Option<Duplicates>)>, Error> {
         let spool = match self {
             Self::Archive { file, path, start, header, .. }
                 if options.compression == Compression::None =>
             {
                 let order: Vec<usize> = (0..sources.len()).collect();
-                let sizes = in_parallel(&order, options.threads.get(), |index| {
-                    measure::tar_size(&sources[index], options.whiteouts)
+                let outlines = in_parallel(&order, options.threads.get(), |index| {
+                    measure::outline(&sources[index], options)
                 })?;
                 let mut at = *start;
-                let rooms = sizes.into_iter().map(|size| {
+                let rooms = outlines.into_iter().map(|Outline { size, duplicates }| {
                     let begin = at + header(size);
                     at = begin + size + tar::padding(size).len() as u64;
-                    Room::within(file, path, begin, size)
+                    (Room::within(file, path, begin, size), Some(duplicates))
                 });
                 return Ok(rooms.collect());
             }
             Self::Archive { spool, .. } | Self::Spool(spool) => spool,
         };
-        sources.iter().map(|_| spool.room()).collect()
+        sources.iter().map(|_| Ok((spool.room()?, None))).collect()
     }
 }
 
@@ -167,8 +175,17 @@ pub fn build(
     let built = thread::scope(|scope| {
         let pool = Pool::start(scope, &queue, compressors, readers);
         in_parallel(&order, readers, |index| {
-            let room = rooms[index].clone();
-            let (layer, seen) = one(&sources[index], options, &pool, room, progress)?;
+            let (room, known) = &rooms[index];
+            let (source, room) = (&sources[index], room.clone());
+            let found;
+            let duplicates = match known {
+                Some(known) => known,
+                None => {
+                    found = measure::duplicates(source, options)?;
+                    &found
+                }
+            };
+            let (layer, seen) = one(source, options, duplicates, &pool, room, progress)?;
             progress.report(Event::LayerDone { size: layer.size });
             if done(&layer) { Ok((layer, seen)) } else { Err(Error::Stopped) }
         })
@@ -186,19 +203,20 @@ pub fn build(
 fn one(
     source: &Source,
     options: LayerOptions,
+    duplicates: &Duplicates,
     pool: &Pool,
     room: Room,
     progress: &dyn Progress,
 ) -> Result<(Arc<Layer>, Seen), Error> {
-    let LayerOptions { compression, whiteouts, .. } = options;
-    let (blob, seen) = tar_stream::build(source, options, pool, room, progress)?;
+    let LayerOptions { compression, whiteouts, dedup, .. } = options;
+    let (blob, seen) = tar_stream::build(source, options, duplicates, pool, room, progress)?;
     let layer = Layer {
         paths: source.paths(),
         diff_id: blob.diff_id,
         digest: blob.digest,
         size: blob.size,
         compression,
-        key: source.key(whiteouts, &seen.nar_hashes),
+        key: source.key(whiteouts, dedup, &seen.nar_hashes),
         nar_size: source.nar_size(),
         content: blob.content,
     };

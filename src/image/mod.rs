@@ -18,6 +18,7 @@ pub mod config;
 mod content;
 pub mod defaults;
 mod destination;
+mod duplicates;
 mod entries;
 mod error;
 mod hasher;
@@ -37,6 +38,7 @@ mod stack;
 pub(crate) mod tar;
 mod tar_stream;
 mod view;
+mod witness;
 
 pub use archive::ImageName;
 pub(crate) use base::Unreadable;

@@ -10,7 +10,7 @@ use super::Whiteouts;
 use crate::closure::NarHash;
 
 /// Raised whenever the same store paths would give another tar than before.
-const TAR_VERSION: u32 = 1;
+const TAR_VERSION: u32 = 2;
 
 /// The recipe of a layer: the same bytes each time it is carried out.
 #[derive(Clone, Debug)]
@@ -76,10 +76,12 @@ impl Source {
     pub(crate) fn key(
         &self,
         whiteouts: Whiteouts,
+        dedup: bool,
         nar_hashes: &[Option<NarHash>],
     ) -> Option<Digest> {
         let Self::Store { paths, .. } = self else { return None };
-        let mut text = format!("closure2img tar {TAR_VERSION} {whiteouts:?}\n");
+        let dedup = if dedup { " dedup" } else { "" };
+        let mut text = format!("closure2img tar {TAR_VERSION} {whiteouts:?}{dedup}\n");
         for (PathSource { name, .. }, nar_hash) in paths.iter().zip(nar_hashes) {
             let _ = writeln!(text, "{name} {}", nar_hash.as_ref()?);
         }

@@ -21,10 +21,16 @@ const MAX_SIZE: u64 = 0o77_777_777_777;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind<'a> {
     Directory,
-    File { size: u64 },
-    Symlink { target: &'a [u8] },
+    File {
+        size: u64,
+    },
+    Symlink {
+        target: &'a [u8],
+    },
     /// Another name of an earlier file of the archive, by that one's full name in it.
-    HardLink { target: &'a [u8] },
+    HardLink {
+        target: &'a [u8],
+    },
 }
 
 /// Appends the header of one entry, with a PAX header before it if it needs one. `name` is

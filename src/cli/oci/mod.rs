@@ -116,6 +116,7 @@ fn make(
             WhiteoutsArg::Refuse => Whiteouts::Refuse,
             WhiteoutsArg::Omit => Whiteouts::Omit,
         },
+        dedup: !args.no_dedup,
         threads: args.closure.threads(),
     };
     let layers = image::build(sources, options, storage, progress, &|layer| sender.add(layer))?;
