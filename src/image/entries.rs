@@ -52,6 +52,8 @@ pub(crate) fn file_mode(executable: bool) -> u32 {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules<'a> {
     pub(crate) whiteouts: Whiteouts,
+    /// Whether NARs are hashed again whose hashes are known.
+    pub(crate) verify: bool,
     /// Files that become links.
     pub(crate) duplicates: &'a Duplicates,
 }
@@ -82,19 +84,22 @@ pub(crate) fn pack<S: Sink>(
                 sink.header(parent.as_bytes(), MODE_PARENT, tar::Kind::Directory)?;
             }
             for path in paths {
+                let hash = S::READS && (rules.verify || path.nar_hash.is_none());
                 let mut packer = Packer {
                     sink,
                     seen: &mut seen,
                     source: path,
                     rules,
-                    witness: Witness::new(Nar::new(S::READS && path.nar_hash.is_none())),
+                    witness: Witness::new(Nar::new(hash)),
                     omitting: 0,
                     name: Vec::new(),
                 };
                 walker.walk(&path.real, &mut packer)?;
                 let (nar_size, nar_hash) = packer.witness.nar.finish();
                 check_size(path, nar_size)?;
-                seen.nar_hashes.push(path.nar_hash.or(nar_hash.map(NarHash::from_bytes)));
+                let nar_hash = nar_hash.map(NarHash::from_bytes);
+                check_hash(path, nar_hash)?;
+                seen.nar_hashes.push(path.nar_hash.or(nar_hash));
             }
         }
         Source::Root(entries) => {
@@ -209,6 +214,16 @@ fn check_size(source: &PathSource, got: u64) -> Result<(), Error> {
     match source.nar_size {
         Some(expected) if expected != got => {
             Err(Error::NarSize { path: format!("/{}", source.name), expected, got })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Against the hash that the store registered.
+fn check_hash(source: &PathSource, got: Option<NarHash>) -> Result<(), Error> {
+    match (source.nar_hash, got) {
+        (Some(expected), Some(got)) if expected != got => {
+            Err(Error::NarHash { path: format!("/{}", source.name), expected, got })
         }
         _ => Ok(()),
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::config::ConfigError;
 use super::machine::MachineError;
 use super::root_files::RootFilesError;
+use crate::closure::NarHash;
 use crate::tree;
 
 /// Why there is no image.
@@ -18,6 +19,10 @@ pub enum Error {
         "`{path}` changed: its NAR is {got} bytes now, and was {expected} when it was registered"
     )]
     NarSize { path: String, expected: u64, got: u64 },
+    #[error(
+        "`{path}` changed: the hash of its NAR is {got} now, and was {expected} when it was registered"
+    )]
+    NarHash { path: String, expected: NarHash, got: NarHash },
     #[error("`{path}` changed while its layer was made")]
     Changed { path: String },
     #[error(
@@ -54,6 +59,9 @@ impl Error {
             Self::NarSize { .. } | Self::Changed { .. } | Self::TarSize { .. } => Some(
                 "store paths must not change: find out what writes there, then `nix-store --repair-path`".into(),
             ),
+            Self::NarHash { path, .. } => Some(format!(
+                "restore it with `nix-store --repair-path {path}`, or take it as it is without `--verify`"
+            )),
             Self::Whiteout { .. } => {
                 Some("leave such files out of the image with `--whiteouts omit`".into())
             }

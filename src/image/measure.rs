@@ -42,7 +42,7 @@ pub(crate) fn outline(source: &Source, options: LayerOptions) -> Result<Outline,
         header: Vec::new(),
         candidates: options.dedup.then(Candidates::default),
     };
-    let rules = Rules { whiteouts: options.whiteouts, duplicates: &none };
+    let rules = Rules { whiteouts: options.whiteouts, verify: false, duplicates: &none };
     entries::pack(source, rules, &mut measure)?;
     let duplicates = match (&measure.candidates, source) {
         (Some(candidates), Source::Store { paths, .. }) => {

@@ -30,7 +30,8 @@ pub(crate) fn build(
         machines: Machines::default(),
         progress,
     };
-    let rules = Rules { whiteouts: options.whiteouts, duplicates };
+    let LayerOptions { whiteouts, verify, .. } = options;
+    let rules = Rules { whiteouts, verify, duplicates };
     let seen = entries::pack(source, rules, &mut stream)?;
     progress.report(Event::LayerRead { bytes: seen.linked });
     let (blob, machines) = stream.finish()?;

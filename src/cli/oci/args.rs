@@ -80,6 +80,10 @@ pub(crate) struct OciArgs {
     #[arg(long, value_name = "WHAT", default_value = "refuse", help_heading = "Layers")]
     pub(super) whiteouts: WhiteoutsArg,
 
+    /// Check while reading that store paths still have the content with which they were registered
+    #[arg(long, help_heading = "Layers")]
+    pub(super) verify: bool,
+
     /// Store every file by itself, even if its layer has the same one already; without this, it is a
     /// hard link to that
     #[arg(long, overrides_with = "dedup", help_heading = "Layers")]

@@ -117,6 +117,7 @@ fn make(
             WhiteoutsArg::Omit => Whiteouts::Omit,
         },
         dedup: !args.no_dedup,
+        verify: args.verify,
         threads: args.closure.threads(),
     };
     let layers = image::build(sources, options, storage, progress, &|layer| sender.add(layer))?;

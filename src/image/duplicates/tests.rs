@@ -66,6 +66,7 @@ fn options(dedup: bool, threads: usize) -> LayerOptions {
         compression: Compression::None,
         whiteouts: Whiteouts::Refuse,
         dedup,
+        verify: false,
         threads: NonZeroUsize::new(threads).unwrap(),
     }
 }
