@@ -9,6 +9,7 @@
 //!
 //! - [`closure`]: which store paths the roots need.
 //! - [`tree`]: what a store path consists of, in canonical order.
+//! - [`cache`]: layers that were made before.
 //! - [`image`]: layers, configuration, manifest, archive and layout.
 //! - [`fleet`]: many images planned together.
 //! - [`earlier`]: what images and plans of before say of their layers.
@@ -23,6 +24,8 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod bounded;
+pub mod cache;
 pub mod closure;
 pub mod copy;
 pub mod diff;

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use registry::{Blob, Client, Digest, Queue, Reference, Survey};
+use registry::{Blob, Client, Descriptor, Digest, Queue, Reference, Survey};
 
-use crate::image::{Base, BaseLayer, Image, Images};
+use crate::cache::{KnownLayer, Published};
+use crate::image::{Base, BaseLayer, Image, Images, Layer};
 use crate::progress::{Event, Progress};
 
 /// What was seen at a tag so long ago may have been replaced by somebody else.
@@ -60,6 +61,18 @@ impl Target {
         self.before.as_ref().map(|(survey, _)| survey)
     }
 
+    /// Whether a layer need not be sent: the repository has it, or can take it from another one of
+    /// its registry. Should that turn out wrong, it is sent all the same.
+    pub fn has(&self, layer: &KnownLayer) -> bool {
+        self.client.has(&layer.digest) || self.home(layer.home.as_ref()).is_some()
+    }
+
+    /// The repository `home`, if it is in this registry.
+    fn home<'a>(&self, home: Option<&'a Reference>) -> Option<&'a str> {
+        let registry = self.client.reference().registry();
+        home.filter(|home| home.registry() == registry).map(Reference::repository)
+    }
+
     /// Whether the first tag is at `digest`, and was so just now.
     fn is_at(&self, digest: Digest) -> Result<bool, registry::Error> {
         let target = self.client.reference().target();
@@ -87,6 +100,15 @@ impl Sender<'_, '_> {
         self.targets.iter().all(|target| {
             let blob: Arc<dyn Blob> = Arc::<B>::clone(blob);
             self.queue.add(&target.client, blob, target.mount_from.as_deref())
+        })
+    }
+
+    /// As [`Self::add`], for a layer that may be in another repository already.
+    pub fn add_layer(&self, layer: &Arc<Layer>) -> bool {
+        self.targets.iter().all(|target| {
+            let source = target.home(layer.home.as_ref()).or(target.mount_from.as_deref());
+            let blob: Arc<dyn Blob> = Arc::<Layer>::clone(layer);
+            self.queue.add(&target.client, blob, source)
         })
     }
 
@@ -146,6 +168,17 @@ pub fn finish(
     images.all().iter().for_each(|image| target.client.keep(&image.config));
     let pinned = |reference: &Reference| format!("{}@{}", reference.name(), images.digest());
     Ok(target.references.iter().map(pinned).collect())
+}
+
+/// Puts a list of layers, which are in place, at the tag of the target, and among what refers to
+/// `subject`.
+pub fn publish(
+    target: &Target,
+    list: &Published,
+    subject: Option<&Descriptor>,
+    progress: &dyn Progress,
+) -> Result<Digest, registry::Error> {
+    list.publish(&target.client, subject, &Forward(progress))
 }
 
 /// Tells the registry's events as ours.

@@ -56,6 +56,22 @@ fn a_flipped_bit_is_refused_in_every_form() {
 }
 
 #[test]
+fn what_is_known_from_before_is_read_again() {
+    let demo = Demo::new();
+    let cache = temp_dir();
+    let oci = || {
+        let mut oci = demo.ask("oci");
+        oci.arg("--cache").arg(cache.path()).args(["-o", "app.tar"]);
+        oci
+    };
+    Outcome::of(&mut oci()).success();
+    Outcome::of(oci().arg("--verify")).success();
+    flip(&demo.real(HELLO).join("bin/hello"));
+    Outcome::of(&mut oci()).success();
+    demo.refuses(oci().arg("--verify"), 1, &[HELLO, "changed: the hash of its NAR"]);
+}
+
+#[test]
 fn the_hashes_are_those_that_nix_tells() {
     peer!("nix-build");
     let dir = temp_dir();

@@ -124,6 +124,11 @@ impl Client {
         }
     }
 
+    /// Whether the repository surely has the blob: one of its manifests names it.
+    pub fn has(&self, digest: &Digest) -> bool {
+        self.guess(digest) == Guess::There
+    }
+
     pub(crate) fn guess(&self, digest: &Digest) -> Guess {
         let facts = lock(&self.known.0);
         if facts.named.contains(digest) {

@@ -147,9 +147,7 @@ impl LayerArgs {
         let there = |path: &StorePath| real.real_path(path).symlink_metadata().is_ok();
         let can_be_made = |layer: &EarlierLayer| {
             // Compressed otherwise, it is another layer to whoever has it.
-            let compressed_so = compression
-                .zip(layer.blob.as_ref())
-                .is_none_or(|(compression, blob)| blob.is_of(compression));
+            let compressed_so = compression.is_none_or(|compression| layer.is_of(compression));
             compressed_so && (!from_store || layer.paths.iter().all(there))
         };
         let (memory, graph) = match earlier {

@@ -3,6 +3,8 @@
 // Doc comments here are help texts, which are read on a terminal and not as Markdown.
 #![allow(clippy::doc_markdown)]
 
+mod cache;
+mod cache_args;
 mod closure;
 mod closure_args;
 mod compare;
@@ -59,6 +61,8 @@ enum Command {
     Tags(tags::TagsArgs),
     /// Remove tags or images from a registry
     Rm(rm::RmArgs),
+    /// Show or clear what is kept of layers for the next time
+    Cache(cache::CacheCommand),
     /// Keep a name and password for a registry, where docker and podman find them as well
     Login(login::LoginArgs),
     /// Forget what is kept for a registry
@@ -76,6 +80,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Index(args) => index::run(&args),
         Command::Tags(args) => tags::run(&args),
         Command::Rm(args) => rm::run(&args),
+        Command::Cache(args) => cache::run(&args),
         Command::Login(args) => login::log_in(&args),
         Command::Logout(args) => login::log_out(&args),
     };

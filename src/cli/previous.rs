@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use closure2img::cache::KnownLayers;
 use closure2img::earlier::{self, Earlier};
 use closure2img::image::{Layers, Machine};
 use closure2img::progress::{Event, Progress, counted, human};
 use closure2img::push::Target;
 use layering::{Plan, StoreDir, StorePath};
-use registry::{Client, Parts, Platform, Registries, Seen};
+use registry::{Client, Parts, Platform, Registries};
 
 use super::earlier::read;
 
@@ -24,16 +25,30 @@ pub(crate) fn named(
     Ok(with_plan(earlier, progress))
 }
 
-/// The image that is now at the tag of `target`, as far as it is of use: nobody asked for it, so
-/// nothing fails for want of it. Of several for one machine it is that for `platform`.
-pub(crate) fn at_tag(
+/// An image that is in a repository which is pushed to.
+pub(crate) struct Seen {
+    /// Whether it is at the tag itself.
+    at_tag: bool,
+    earlier: Earlier,
+}
+
+impl Seen {
+    /// Its layers that the next image may have.
+    pub(crate) fn known_layers(&self, target: &Target) -> KnownLayers {
+        self.earlier.known_layers(Some(target.client.reference()))
+    }
+}
+
+/// The images in the repository of `target`, as far as they are of use: nobody asked for them, so
+/// nothing fails for want of one. Of several for one machine it is that for `platform`.
+pub(crate) fn seen(
     target: &Target,
     machine: &Machine,
     platform: Option<&Platform>,
     store: &StoreDir,
     progress: &dyn Progress,
-) -> Option<Earlier> {
-    let survey = target.before()?;
+) -> Vec<Seen> {
+    let Some(survey) = target.before() else { return Vec::new() };
     let warn = |error: &dyn fmt::Display| {
         let name = target.client.reference();
         let text = format!("planned without the image that is now `{name}`: {error}");
@@ -41,21 +56,38 @@ pub(crate) fn at_tag(
     };
     survey.trouble.iter().for_each(|error| warn(error));
     let own = target.client.reference().target();
-    let seen = survey.seen.iter().find(|seen| seen.target == own)?;
-    let exact = platform.and_then(|platform| of_platform(&target.client, seen, platform));
-    let found = earlier::read_seen(&target.client, exact.as_ref().unwrap_or(seen), machine)
-        .and_then(|earlier| earlier.check_store(store).map(|()| earlier));
-    match found {
-        Ok(earlier) => with_plan(earlier, progress),
-        Err(error) => {
-            warn(&error);
-            None
+    let read = |seen: &registry::Seen| {
+        let exact = platform.and_then(|platform| of_platform(&target.client, seen, platform));
+        let earlier = earlier::read_seen(&target.client, exact.as_ref().unwrap_or(seen), machine)?;
+        earlier.check_store(store)?;
+        Ok::<_, earlier::Error>(earlier)
+    };
+    let images = survey.seen.iter().filter_map(|seen| {
+        let at_tag = seen.target == own;
+        match read(seen) {
+            Ok(earlier) => Some(Seen { at_tag, earlier }),
+            Err(error) => {
+                if at_tag {
+                    warn(&error);
+                }
+                None
+            }
         }
-    }
+    });
+    images.collect()
+}
+
+/// The image that is now at the tag, if layers can be planned around its.
+pub(crate) fn at_tag(seen: Vec<Seen>, progress: &dyn Progress) -> Option<Earlier> {
+    with_plan(seen.into_iter().find(|seen| seen.at_tag)?.earlier, progress)
 }
 
 /// The manifest of an index that is for exactly this platform, its variant included.
-fn of_platform(client: &Client, index: &Seen, platform: &Platform) -> Option<Seen> {
+fn of_platform(
+    client: &Client,
+    index: &registry::Seen,
+    platform: &Platform,
+) -> Option<registry::Seen> {
     let Ok(Parts::Index(parts)) = index.manifest.parts() else { return None };
     let mut fitting = parts
         .manifests
@@ -64,7 +96,7 @@ fn of_platform(client: &Client, index: &Seen, platform: &Platform) -> Option<See
     let target = fitting.next()?.digest.to_string();
     // Whatever is wrong with it is told when the index is read.
     let manifest = client.get_manifest(&target).ok()??;
-    Some(Seen { target, manifest })
+    Some(registry::Seen { target, manifest })
 }
 
 fn with_plan(earlier: Earlier, progress: &dyn Progress) -> Option<Earlier> {

@@ -75,7 +75,7 @@ impl ConnectionArgs {
                 .map(|(certificate, key)| ClientCertificate { certificate, key }),
             insecure: self.insecure.clone(),
             deadline: self.deadline.map(Deadline::after),
-            cache: cache(),
+            cache: cache_home(),
             ..ClientOptions::default()
         }
     }
@@ -158,7 +158,7 @@ fn time(text: &str) -> Result<Duration, String> {
 }
 
 /// `$XDG_CACHE_HOME/closure2img`, or `~/.cache/closure2img`.
-fn cache() -> Option<PathBuf> {
+pub(super) fn cache_home() -> Option<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     let home = || variable("HOME").map(|home| PathBuf::from(home).join(".cache"));
     let base = variable("XDG_CACHE_HOME").map(PathBuf::from).or_else(home)?;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use super::login::NotAccepted;
 use super::previous::Changed;
-use closure2img::{closure, copy, diff, earlier, fleet, image, output};
+use closure2img::{cache, closure, copy, diff, earlier, fleet, image, output};
 
 /// A command line that clap cannot see is wrong.
 #[derive(Debug)]
@@ -113,6 +113,8 @@ fn of_registry(error: &io::Error) -> Option<&registry::Error> {
 fn hints(cause: &(dyn std::error::Error + 'static)) -> Vec<String> {
     if let Some(error) = cause.downcast_ref::<closure::Error>() {
         error.hints()
+    } else if let Some(error) = cause.downcast_ref::<cache::CacheError>() {
+        vec![error.hint()]
     } else if let Some(error) = cause.downcast_ref::<image::Error>() {
         error.hint().into_iter().collect()
     } else if let Some(error) = cause.downcast_ref::<image::config::ConfigError>() {

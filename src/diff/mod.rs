@@ -153,6 +153,8 @@ fn bytes(layers: &[&EarlierLayer]) -> Bytes {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::earlier::EarlierBlob;
 
@@ -169,7 +171,12 @@ mod tests {
         let digest = Digest::of(digest.as_bytes());
         EarlierLayer {
             paths: paths.iter().copied().cloned().collect(),
-            blob: Some(EarlierBlob { digest, size, media_type: "t".into() }),
+            blob: Some(EarlierBlob {
+                digest,
+                size,
+                media_type: "t".into(),
+                annotations: BTreeMap::new(),
+            }),
             diff_id: Some(digest),
             ..EarlierLayer::default()
         }

@@ -2,6 +2,7 @@
 //!
 //! An archive that is both at once is read as a layout, since that has the blobs' digests.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -115,7 +116,12 @@ impl Archive {
             _ => return None,
         };
         let (digest, size) = (digest_in(file)?, self.index.size(file)?);
-        Some(EarlierBlob { digest, size, media_type: media_type.into() })
+        Some(EarlierBlob {
+            digest,
+            size,
+            media_type: media_type.into(),
+            annotations: BTreeMap::new(),
+        })
     }
 }
 

@@ -112,8 +112,11 @@ impl Entry {
         layer.paths = names.paths(&paths, place)?;
         // Later versions may say more.
         for word in words.split_ascii_whitespace() {
-            match word.strip_prefix("nar-size=") {
-                Some(size) => layer.nar_size = size.parse().ok(),
+            match word.split_once('=') {
+                Some(("nar-size", size)) => layer.nar_size = size.parse().ok(),
+                Some(("recipe", recipe)) => layer.recipe = Some(recipe.into()),
+                Some(("machine", machine)) => layer.machines.push(machine.into()),
+                Some(_) => {}
                 None => layer.key = layer.key.or_else(|| word.parse().ok()),
             }
         }

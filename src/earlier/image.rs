@@ -3,7 +3,7 @@
 //! The same for images in registries, layouts and archives, which differ only in how a document is
 //! got by its digest.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use registry::Digest;
 use serde::Deserialize;
@@ -42,6 +42,7 @@ struct Descriptor {
     #[serde(default)]
     size: u64,
     platform: Option<Platform>,
+    annotations: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -170,7 +171,8 @@ impl Descriptor {
     /// The blob of a layer; others' may have digests of other kinds.
     fn blob(self) -> Option<EarlierBlob> {
         let digest = self.digest.parse().ok()?;
-        Some(EarlierBlob { digest, size: self.size, media_type: self.media_type })
+        let annotations = self.annotations.unwrap_or_default();
+        Some(EarlierBlob { digest, size: self.size, media_type: self.media_type, annotations })
     }
 
     fn shown_platform(&self) -> String {

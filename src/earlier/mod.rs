@@ -22,7 +22,7 @@ mod recall;
 mod tar_header;
 pub(crate) mod tar_index;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
@@ -30,7 +30,8 @@ use std::path::{Path, PathBuf};
 use layering::{StoreDir, StorePath};
 use registry::{Client, Digest, Reference, Seen};
 
-use crate::image::{Compression, Machine};
+use crate::cache::{KnownLayer, KnownLayers};
+use crate::image::{Compression, Machine, Machines, layer_key};
 pub use error::Error;
 
 /// An image or plan of before.
@@ -69,6 +70,40 @@ pub struct EarlierLayer {
     /// What this program made its tar from, hashed; `None` for files outside the store, and for
     /// layers that others made.
     pub key: Option<Digest>,
+    /// How its blob was made of its tar, to the byte: [`Compression::recipe`].
+    pub recipe: Option<String>,
+    /// For which machines its programs are, by name.
+    pub machines: Vec<String>,
+}
+
+impl EarlierLayer {
+    /// Whether `compression` would make this blob of its tar.
+    pub fn is_of(&self, compression: Compression) -> bool {
+        match (&self.recipe, &self.blob) {
+            (Some(recipe), _) => *recipe == compression.recipe(),
+            (None, Some(blob)) => blob.is_of(compression),
+            (None, None) => true,
+        }
+    }
+
+    /// The layer by the key of what it was made of, if that was written down. `home` is a
+    /// repository that has it.
+    fn to_known(&self, home: Option<&Reference>) -> Option<(Digest, KnownLayer)> {
+        let blob = self.blob.as_ref()?;
+        // Which programs those were nobody knows any more.
+        let file = self.paths.first().map(ToString::to_string).unwrap_or_default();
+        let machines = self.machines.iter().map(|name| (name.clone(), file.clone())).collect();
+        let known = KnownLayer {
+            diff_id: self.diff_id?,
+            digest: blob.digest,
+            size: blob.size,
+            annotations: blob.annotations.clone(),
+            machines: Machines::from_names(machines)?,
+            omitted: Vec::new(),
+            home: home.cloned(),
+        };
+        Some((layer_key(&self.key?, self.recipe.as_ref()?), known))
+    }
 }
 
 /// A blob as a manifest describes it.
@@ -80,14 +115,16 @@ pub struct EarlierBlob {
     pub size: u64,
     /// Its media type.
     pub media_type: String,
+    /// What else is noted of it.
+    pub annotations: BTreeMap<String, String>,
 }
 
 impl EarlierBlob {
     /// Whether `compression` gives blobs of this kind, at whichever level.
     pub fn is_of(&self, compression: Compression) -> bool {
         match compression {
-            Compression::Gzip(_) => self.media_type.ends_with("gzip"),
-            Compression::Zstd(_) => self.media_type.ends_with("zstd"),
+            Compression::Gzip(_) | Compression::Estargz(_) => self.media_type.ends_with("gzip"),
+            Compression::Zstd(_) | Compression::ZstdChunked(_) => self.media_type.ends_with("zstd"),
             Compression::None => self.media_type.ends_with("tar"),
         }
     }
@@ -108,6 +145,11 @@ impl Earlier {
     /// Whether this program planned or made the layer, and it has store paths.
     fn is_ours(&self, layer: &EarlierLayer) -> bool {
         !layer.paths.is_empty() && (self.kind == Kind::Plan || layer.key.is_some())
+    }
+
+    /// Its layers as far as a new image may have the same. `home` is a repository that has them.
+    pub fn known_layers(&self, home: Option<&Reference>) -> KnownLayers {
+        self.layers.iter().filter_map(|layer| layer.to_known(home)).collect()
     }
 
     /// All store paths, bottom layer first.

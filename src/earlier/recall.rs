@@ -76,6 +76,7 @@ mod tests {
                 digest: Digest::of(b""),
                 size: blob,
                 media_type: "application/vnd.oci.image.layer.v1.tar+gzip".into(),
+                annotations: BTreeMap::new(),
             }),
             key: Some(Digest::of(b"")),
             ..EarlierLayer::default()

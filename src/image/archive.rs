@@ -13,10 +13,11 @@ use serde_json::json;
 use super::compress::Packing;
 use super::content::Content;
 use super::images::Images;
-use super::layer::{Layer, Storage};
+use super::layer::Layer;
 use super::manifest::{Dialect, Image, canonical};
 use super::spool::Spool;
 use super::stack::ImageLayer;
+use super::storage::Storage;
 use super::tar;
 use crate::output::AtomicFile;
 use crate::progress::{Event, Progress};
@@ -137,6 +138,25 @@ fn both<'a>(images: &'a Images, name: Option<&ImageName>) -> Vec<(String, Conten
     files
 }
 
+/// The only image, if it is to be in Docker's own form.
+fn is_docker(images: &Images) -> Option<&Image> {
+    match images {
+        Images::One(image) if image.dialect == Dialect::Docker => Some(image),
+        _ => None,
+    }
+}
+
+/// The files of an archive, in order.
+pub(super) fn archive_files<'a>(
+    images: &'a Images,
+    name: Option<&ImageName>,
+) -> Vec<(String, Content<'a>)> {
+    match is_docker(images) {
+        Some(image) => docker(images, image, name),
+        None => both(images, name),
+    }
+}
+
 fn docker<'a>(
     images: &'a Images,
     image: &Image,
@@ -223,12 +243,8 @@ pub fn write_archive(
     out: &mut Out<'_>,
     progress: &dyn Progress,
 ) -> io::Result<()> {
-    let (dirs, files) = match images {
-        Images::One(image) if image.dialect == Dialect::Docker => {
-            (&[][..], docker(images, image, name))
-        }
-        _ => (&BLOBS[..], both(images, name)),
-    };
+    let files = archive_files(images, name);
+    let dirs = if is_docker(images).is_some() { &[][..] } else { &BLOBS[..] };
     let mut header = Vec::new();
     for dir in dirs {
         tar::header(&mut header, dir.as_bytes(), 0o755, tar::Kind::Directory);

@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::Error;
 use super::compress::{Compression, Framing, Piece};
 use super::hasher::Hasher;
+use super::lazy::{Chunk, Packed, Placed, Tail, Unit};
 use super::pool::{Done, Job, Pool, UnderWay};
 use super::spool::{Room, Spooled};
 
@@ -23,6 +24,8 @@ pub(crate) struct Blob {
     pub(crate) diff_id: Digest,
     pub(crate) digest: Digest,
     pub(crate) size: u64,
+    /// What its descriptor is to say of it.
+    pub(crate) annotations: BTreeMap<String, String>,
     pub(crate) content: Spooled,
 }
 
@@ -37,7 +40,12 @@ pub(crate) struct BlobWriter<'a> {
     under_way: UnderWay<'a>,
     /// How many blocks have been written, which is the index of the next.
     written: usize,
-    early: BTreeMap<usize, Piece>,
+    early: BTreeMap<usize, (Piece, Vec<Packed>)>,
+    /// Bytes of tar so far.
+    tar_size: u64,
+    /// The chunks of files that have been written, of a lazy format.
+    chunks: Vec<Chunk>,
+    annotations: BTreeMap<String, String>,
     results: (Sender<Done>, Receiver<Done>),
     spare: Vec<Vec<u8>>,
 }
@@ -66,6 +74,9 @@ impl<'a> BlobWriter<'a> {
             under_way: UnderWay::new(pool),
             written: 0,
             early: BTreeMap::new(),
+            tar_size: 0,
+            chunks: Vec::new(),
+            annotations: BTreeMap::new(),
             results: mpsc::channel(),
             spare: Vec::new(),
         };
@@ -73,14 +84,16 @@ impl<'a> BlobWriter<'a> {
         Ok(writer)
     }
 
-    /// Takes the next block, `filled` bytes of `block`, and gives back a buffer of the same length
-    /// for the one after it.
+    /// Takes the next block, `filled` bytes of `block`, cut into `units` if it is of a lazy format,
+    /// and gives back a buffer of the same length for the one after it.
     pub(crate) fn block(
         &mut self,
         block: Vec<u8>,
         filled: usize,
+        units: Vec<Unit>,
         last: bool,
     ) -> Result<Vec<u8>, Error> {
+        self.tar_size += filled as u64;
         if self.compression == Compression::None {
             self.write(&block[..filled])?;
             return self.diff.update(block, filled);
@@ -95,6 +108,7 @@ impl<'a> BlobWriter<'a> {
             filled,
             last,
             compression: self.compression,
+            units,
             index: self.written + self.under_way.count() - 1,
             reply: self.results.0.clone(),
         });
@@ -117,12 +131,37 @@ impl<'a> BlobWriter<'a> {
     fn take(&mut self, done: Done) -> Result<(), Error> {
         self.spare.push(done.block);
         self.early.insert(done.index, done.piece.map_err(Error::Compress)?);
-        while let Some(piece) = self.early.remove(&self.written) {
+        while let Some((piece, units)) = self.early.remove(&self.written) {
             self.framing.add(&piece);
+            self.place(&units);
             self.write(&piece.bytes)?;
             self.written += 1;
             self.under_way.release();
         }
+        Ok(())
+    }
+
+    /// Takes note of where the chunks among these units will be.
+    fn place(&mut self, units: &[Packed]) {
+        let mut offset = self.size;
+        for &Packed { size, digest } in units {
+            self.chunks.extend(digest.map(|digest| Chunk { offset, size, digest }));
+            offset += size;
+        }
+    }
+
+    /// Where the chunks of files are; the last block has been given.
+    pub(crate) fn placed(&mut self) -> Placed {
+        let chunks = std::mem::take(&mut self.chunks);
+        Placed { chunks, blob_size: self.size, tar_size: self.tar_size }
+    }
+
+    /// Ends the blob of a lazy format.
+    pub(crate) fn tail(&mut self, tail: Tail) -> Result<(), Error> {
+        let length = tail.tar.len();
+        self.diff.update(tail.tar, length)?;
+        self.write(&tail.blob)?;
+        self.annotations = tail.annotations;
         Ok(())
     }
 
@@ -141,10 +180,10 @@ impl<'a> BlobWriter<'a> {
         let diff_id = Digest::from(self.diff.finish()?);
         let digest = match self.compression {
             Compression::None => diff_id,
-            Compression::Gzip(_) | Compression::Zstd(_) => {
-                Digest::from(<[u8; 32]>::from(self.digest.finalize()))
-            }
+            _ => Digest::from(<[u8; 32]>::from(self.digest.finalize())),
         };
-        Ok(Blob { diff_id, digest, size: self.size, content: self.room.close(self.size)? })
+        let content = self.room.close(self.size)?;
+        let Self { size, annotations, .. } = self;
+        Ok(Blob { diff_id, digest, size, annotations, content })
     }
 }

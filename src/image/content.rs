@@ -37,7 +37,7 @@ impl<'a> Content<'a> {
         match self {
             Self::Bytes(bytes) => out.write_all(bytes),
             Self::Layer(layer) => {
-                pass(&mut layer.reader(), layer.size, out, progress, |error| error)
+                pass(&mut layer.open()?, layer.size, out, progress, |error| error)
             }
             Self::Base(layer) => {
                 let unreadable = |error| layer.unreadable(error);

@@ -1,14 +1,18 @@
 //! Where an image is written: a file, a directory or a stream.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::archive::{self, ImageName, Out, write_archive};
+use registry::Digest;
+
+use super::archive::{self, ImageName, Out, archive_files, layout_files, write_archive};
+use super::content::Content;
 use super::images::Images;
-use super::layer::Storage;
 use super::layout::{self, write_layout};
 use super::manifest::Dialect;
 use super::spool::Spool;
+use super::storage::Storage;
+use crate::cache::Cache;
 use crate::output::{AtomicFile, OutputError, parent};
 use crate::progress::Progress;
 
@@ -59,8 +63,55 @@ impl Destination {
         }
     }
 
-    /// Writes the images, whole or not at all.
+    /// Whether these images are there already, written by an earlier run and not touched since.
+    pub fn holds(&self, images: &Images, name: Option<&ImageName>, cache: &Cache) -> bool {
+        self.path().is_some_and(|path| cache.holds(path, &self.content(images, name)))
+    }
+
+    /// Writes the images, whole or not at all, and lets `cache` know.
     pub fn write(
+        self,
+        images: &Images,
+        name: Option<&ImageName>,
+        cache: Option<&Cache>,
+        progress: &dyn Progress,
+    ) -> Result<(), OutputError> {
+        let written = cache.zip(self.path().map(ToOwned::to_owned));
+        let content = self.content(images, name);
+        self.put(images, name, progress)?;
+        if let Some((cache, path)) = written {
+            cache.wrote(&path, &content);
+        }
+        Ok(())
+    }
+
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File { path, file } if file.regular().is_some() => Some(path),
+            Self::Layout(path) => Some(path),
+            Self::File { .. } | Self::Stream(_) | Self::Nowhere => None,
+        }
+    }
+
+    /// What will be in the file or directory, hashed.
+    fn content(&self, images: &Images, name: Option<&ImageName>) -> Digest {
+        let files = match self {
+            Self::Layout(_) => layout_files(images, name),
+            Self::File { .. } | Self::Stream(_) | Self::Nowhere => archive_files(images, name),
+        };
+        let mut text = String::new();
+        for (name, content) in files {
+            // The name of a layer's file has its digest.
+            let digest = match content {
+                Content::Bytes(bytes) => Digest::of(&bytes).hex(),
+                Content::Layer(_) | Content::Base(_) => String::new(),
+            };
+            text.extend([name.as_str(), " ", &digest, "\n"]);
+        }
+        Digest::of(text.as_bytes())
+    }
+
+    fn put(
         self,
         images: &Images,
         name: Option<&ImageName>,

@@ -3,6 +3,8 @@
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use registry::Digest;
+
 use super::config::ConfigError;
 use super::machine::MachineError;
 use super::root_files::RootFilesError;
@@ -30,6 +32,12 @@ pub enum Error {
     )]
     Whiteout { path: String },
     #[error(
+        "`{path}` cannot be in a table of contents, which is JSON: its name or its target is not UTF-8"
+    )]
+    NotUtf8 { path: String },
+    #[error("the table of contents of a layer has {got} bytes, expected less than 4 GiB")]
+    Contents { got: usize },
+    #[error(
         "a store path changed after it was measured: its layer has {got} bytes or more, expected {expected}"
     )]
     TarSize { got: u64, expected: u64 },
@@ -41,6 +49,8 @@ pub enum Error {
     },
     #[error("cannot compress a layer")]
     Compress(#[source] io::Error),
+    #[error("a layer that was known as `{expected}` came out as `{got}`")]
+    NotAsKnown { got: Digest, expected: Digest },
     #[error("stopped, since another layer failed")]
     Stopped,
     #[error(transparent)]
@@ -65,7 +75,16 @@ impl Error {
             Self::Whiteout { .. } => {
                 Some("leave such files out of the image with `--whiteouts omit`".into())
             }
+            Self::NotUtf8 { .. } => {
+                Some("use `--compress zstd` or `--compress gzip`, which have no such table".into())
+            }
+            Self::Contents { .. } => {
+                Some("allow for more layers with `--max-layers`, or use `--compress zstd`".into())
+            }
             Self::Spool { place, source } => no_place(place, source),
+            Self::NotAsKnown { .. } => {
+                Some("make all layers anew with `--no-cache`".into())
+            }
             Self::Machine(error) => Some(error.hint()),
             Self::Config(error) => error.hint(),
             Self::RootFiles(error) => error.hint(),

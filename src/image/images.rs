@@ -53,7 +53,7 @@ impl Images {
     }
 
     /// What an index says of all of it.
-    pub(crate) fn descriptor(&self) -> Descriptor {
+    pub fn descriptor(&self) -> Descriptor {
         match self {
             Self::One(image) => image.descriptor(),
             Self::Several { index, .. } => index.descriptor(),

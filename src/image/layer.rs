@@ -1,29 +1,23 @@
-//! Layers: made side by side, each in one pass over what goes into it.
+//! A layer: what describes it, and its blob, at rest or made when somebody asks for it.
 
-use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
-use std::path::Path;
 use std::sync::Arc;
-use std::thread;
 
 use layering::StorePath;
-use registry::Digest;
+use registry::{Blob, Digest, Reference};
 
+use super::Whiteouts;
 use super::compress::Compression;
-use super::duplicates::Duplicates;
-use super::entries::Seen;
 use super::machine::Machines;
-use super::measure::{self, Outline};
-use super::pool::{Pool, Queue};
+use super::on_demand::OnDemand;
 use super::source::Source;
-use super::spool::{Room, Spool, Spooled};
-use super::{Error, Whiteouts, tar, tar_stream};
-use crate::parallel::in_parallel;
-use crate::progress::{Event, Progress};
+use super::spool::Spooled;
+use crate::cache::KnownLayer;
 
-/// A layer at rest: its blob and what describes it.
+/// A layer of ours.
 #[derive(Clone, Debug)]
 pub struct Layer {
     /// The store paths in it, sorted; none for files outside the store.
@@ -34,28 +28,88 @@ pub struct Layer {
     pub digest: Digest,
     /// Size of the blob in bytes.
     pub size: u64,
+    /// What the manifest says of the blob beside that.
+    pub annotations: BTreeMap<String, String>,
     /// How the blob is compressed.
     pub compression: Compression,
     /// What its tar was made from, hashed: paths, their NAR hashes and the version of the recipe.
     pub key: Option<Digest>,
     /// Sum of the NAR sizes of its paths, as far as the plan knew them.
     pub nar_size: Option<u64>,
-    content: Spooled,
+    /// For which machines the programs in it are.
+    pub machines: Machines,
+    /// Files that could not be in it, sorted.
+    pub omitted: Vec<String>,
+    /// A repository that has the blob.
+    pub home: Option<Reference>,
+    pub(super) content: Content,
+}
+
+/// Where a layer's blob is.
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    Here(Spooled),
+    /// Nobody should want it.
+    OnDemand(Arc<OnDemand>),
 }
 
 impl Layer {
-    /// Whether the blob stands in `file` at `offset`.
-    pub(crate) fn is_at(&self, file: &Arc<File>, offset: u64) -> bool {
-        self.content.is_at(file, offset)
+    /// The layer of `source` that is known already. `key` is that of its tar.
+    pub(super) fn known(
+        source: &Source,
+        key: Option<Digest>,
+        known: KnownLayer,
+        compression: Compression,
+        content: Content,
+    ) -> Self {
+        Self {
+            paths: source.paths(),
+            diff_id: known.diff_id,
+            digest: known.digest,
+            size: known.size,
+            annotations: known.annotations,
+            compression,
+            key,
+            nar_size: source.nar_size(),
+            machines: known.machines,
+            omitted: known.omitted,
+            home: known.home,
+            content,
+        }
     }
 
-    /// A reader over the blob from its start.
-    pub fn reader(&self) -> impl Read + Send + 'static {
-        self.content.reader()
+    /// What is worth remembering of it.
+    pub(super) fn to_known(&self) -> KnownLayer {
+        KnownLayer {
+            diff_id: self.diff_id,
+            digest: self.digest,
+            size: self.size,
+            annotations: self.annotations.clone(),
+            machines: self.machines.clone(),
+            omitted: self.omitted.clone(),
+            home: self.home.clone(),
+        }
+    }
+
+    /// Whether the blob was made or kept on this machine, rather than taken as known.
+    pub fn is_here(&self) -> bool {
+        matches!(self.content, Content::Here(_))
+    }
+
+    /// Whether the blob stands in `file` at `offset`.
+    pub(crate) fn is_at(&self, file: &Arc<File>, offset: u64) -> bool {
+        matches!(&self.content, Content::Here(blob) if blob.is_at(file, offset))
+    }
+
+    fn blob(&self) -> io::Result<Spooled> {
+        match &self.content {
+            Content::Here(blob) => Ok(blob.clone()),
+            Content::OnDemand(recipe) => recipe.blob().map_err(io::Error::other),
+        }
     }
 }
 
-impl registry::Blob for Layer {
+impl Blob for Layer {
     fn digest(&self) -> Digest {
         self.digest
     }
@@ -65,11 +119,11 @@ impl registry::Blob for Layer {
     }
 
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
-        Ok(Box::new(self.reader()))
+        self.open_at(0)
     }
 
     fn open_at(&self, offset: u64) -> io::Result<Box<dyn Read + Send>> {
-        Ok(Box::new(self.content.reader_at(offset)))
+        Ok(Box::new(self.blob()?.reader_at(offset)))
     }
 }
 
@@ -89,56 +143,6 @@ pub struct LayerOptions {
     pub threads: NonZeroUsize,
 }
 
-/// Where layers are kept once they are made.
-#[derive(Debug)]
-pub enum Storage<'a> {
-    /// In unnamed files.
-    Spool(&'a Spool),
-    /// In the archive that they are for, one behind the other, if their sizes are known
-    /// beforehand; else in unnamed files.
-    Archive {
-        /// The archive.
-        file: &'a Arc<File>,
-        /// What to call it in a message.
-        path: &'a Path,
-        /// Where the header of the first layer begins.
-        start: u64,
-        /// How long the header of a layer of this size is.
-        header: fn(u64) -> u64,
-        /// For layers whose sizes are not known beforehand.
-        spool: &'a Spool,
-    },
-}
-
-impl Storage<'_> {
-    /// Room for the layer of each source, and what had to be found out for that.
-    fn rooms(
-        &self,
-        sources: &[Source],
-        options: LayerOptions,
-    ) -> Result<Vec<(Room, Option<Duplicates>)>, Error> {
-        let spool = match self {
-            Self::Archive { file, path, start, header, .. }
-                if options.compression == Compression::None =>
-            {
-                let order: Vec<usize> = (0..sources.len()).collect();
-                let outlines = in_parallel(&order, options.threads.get(), |index| {
-                    measure::outline(&sources[index], options)
-                })?;
-                let mut at = *start;
-                let rooms = outlines.into_iter().map(|Outline { size, duplicates }| {
-                    let begin = at + header(size);
-                    at = begin + size + tar::padding(size).len() as u64;
-                    (Room::within(file, path, begin, size), Some(duplicates))
-                });
-                return Ok(rooms.collect());
-            }
-            Self::Archive { spool, .. } | Self::Spool(spool) => spool,
-        };
-        sources.iter().map(|_| Ok((spool.room()?, None))).collect()
-    }
-}
-
 /// All layers of an image, and what was seen on the way.
 #[derive(Clone, Debug)]
 pub struct Layers {
@@ -150,78 +154,16 @@ pub struct Layers {
     pub omitted: Vec<String>,
 }
 
-/// Makes a layer of each source. `done` is told of each as soon as it is there, in any order, and
-/// says whether to go on.
-pub fn build(
-    sources: &[Source],
-    options: LayerOptions,
-    storage: &Storage<'_>,
-    progress: &dyn Progress,
-    done: &(dyn Fn(&Arc<Layer>) -> bool + Sync),
-) -> Result<Layers, Error> {
-    progress.report(Event::Layers {
-        count: sources.len(),
-        bytes: sources.iter().map(Source::weight).fold(0, u64::saturating_add),
-    });
-    let rooms = storage.rooms(sources, options)?;
-    // The largest first, so that none is left to the end alone.
-    let mut order: Vec<usize> = (0..sources.len()).collect();
-    order.sort_by_key(|&index| Reverse(sources[index].weight()));
-    let threads = options.threads.get();
-    let (readers, compressors) = match options.compression {
-        Compression::None => (threads, 0),
-        // Reading and hashing are ten times as fast as compressing; a second reader hides the
-        // pauses between layers. More would only hold more memory.
-        Compression::Gzip(_) | Compression::Zstd(_) => (2 + threads / 8, threads),
-    };
-    let queue = Queue::default();
-    let built = thread::scope(|scope| {
-        let pool = Pool::start(scope, &queue, compressors, readers);
-        in_parallel(&order, readers, |index| {
-            let (room, known) = &rooms[index];
-            let (source, room) = (&sources[index], room.clone());
-            let found;
-            let duplicates = match known {
-                Some(known) => known,
-                None => {
-                    found = measure::duplicates(source, options)?;
-                    &found
-                }
-            };
-            let (layer, seen) = one(source, options, duplicates, &pool, room, progress)?;
-            progress.report(Event::LayerDone { size: layer.size });
-            if done(&layer) { Ok((layer, seen)) } else { Err(Error::Stopped) }
-        })
-    })?;
-    let mut all = Layers { layers: Vec::new(), machines: Machines::default(), omitted: Vec::new() };
-    for (layer, seen) in built {
-        all.layers.push(layer);
-        all.machines.merge(seen.machines);
-        all.omitted.extend(seen.omitted);
+impl Layers {
+    /// These layers, bottom first.
+    pub(super) fn new(layers: Vec<Arc<Layer>>) -> Self {
+        let mut machines = Machines::default();
+        let mut omitted = Vec::new();
+        for layer in &layers {
+            machines.merge(layer.machines.clone());
+            omitted.extend(layer.omitted.iter().cloned());
+        }
+        omitted.sort();
+        Self { layers, machines, omitted }
     }
-    all.omitted.sort();
-    Ok(all)
-}
-
-fn one(
-    source: &Source,
-    options: LayerOptions,
-    duplicates: &Duplicates,
-    pool: &Pool,
-    room: Room,
-    progress: &dyn Progress,
-) -> Result<(Arc<Layer>, Seen), Error> {
-    let LayerOptions { compression, whiteouts, dedup, .. } = options;
-    let (blob, seen) = tar_stream::build(source, options, duplicates, pool, room, progress)?;
-    let layer = Layer {
-        paths: source.paths(),
-        diff_id: blob.diff_id,
-        digest: blob.digest,
-        size: blob.size,
-        compression,
-        key: source.key(whiteouts, dedup, &seen.nar_hashes),
-        nar_size: source.nar_size(),
-        content: blob.content,
-    };
-    Ok((Arc::new(layer), seen))
 }

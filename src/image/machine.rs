@@ -164,6 +164,27 @@ impl Machines {
         }
     }
 
+    /// Machines by their names, each with a program, as [`Self::to_names`] wrote them down. `None`
+    /// if one is no name.
+    pub(crate) fn from_names(names: BTreeMap<String, String>) -> Option<Self> {
+        let plain =
+            |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'-';
+        let is_name = |name: &str| (1..=20).contains(&name.len()) && name.bytes().all(plain);
+        let machines =
+            names.into_iter().map(|(name, file)| is_name(&name).then_some((Machine(name), file)));
+        Some(Self(machines.collect::<Option<_>>()?))
+    }
+
+    /// Their names.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(Machine::as_str)
+    }
+
+    /// Their names, each with a program.
+    pub(crate) fn to_names(&self) -> BTreeMap<String, String> {
+        self.0.iter().map(|(machine, file)| (machine.0.clone(), file.clone())).collect()
+    }
+
     pub(crate) fn merge(&mut self, other: Self) {
         for (machine, file) in other.0 {
             self.add(machine, file);

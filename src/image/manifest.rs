@@ -19,7 +19,9 @@ use super::base::Base;
 use super::compress::Packing;
 use super::config::RunConfig;
 use super::layer::Layer;
+use super::recall::layer_key;
 use super::stack::ImageLayer;
+use crate::cache::KnownLayer;
 
 /// Which family of media types an image speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,6 +47,12 @@ impl Dialect {
             Self::Oci => "application/vnd.oci.image.config.v1+json",
             Self::Docker => "application/vnd.docker.container.image.v1+json",
         }
+    }
+
+    fn describe(self, layer: &ImageLayer) -> Descriptor {
+        let mut descriptor = layer.descriptor();
+        descriptor.media_type = self.layer(layer.packing()).into();
+        descriptor
     }
 
     fn layer(self, packing: Packing) -> &'static str {
@@ -122,6 +130,19 @@ impl Image {
         descriptor
     }
 
+    /// Those of our layers that another image can be told to have, by what they are made of, and what
+    /// a manifest says of each.
+    pub fn recognisable(&self) -> impl Iterator<Item = (Digest, KnownLayer, Descriptor)> {
+        self.layers.iter().filter_map(|layer| {
+            let ImageLayer::Own(own) = layer else { return None };
+            let key = layer_key(
+                own.key.filter(|_| own.omitted.is_empty()).as_ref()?,
+                &own.compression.recipe(),
+            );
+            Some((key, own.to_known(), self.dialect.describe(layer)))
+        })
+    }
+
     /// All that the manifest names.
     pub fn blobs(&self) -> impl Iterator<Item = &dyn Blob> {
         let layers = self.layers.iter().map(|layer| layer as &dyn Blob);
@@ -135,13 +156,24 @@ pub(crate) fn canonical<T: Serialize>(value: &T) -> Vec<u8> {
     value.to_string().into_bytes()
 }
 
-/// Who made a layer, from what, how large its store paths are as NARs, and how many layers of an
-/// image underneath are not ours: what the plan of the next image is made with.
+/// Who made a layer and from what; how large its store paths are as NARs and for which machines its
+/// programs are; how its blob was made of its tar; and how many layers of an image underneath are not
+/// ours. It is what the next image is planned with, and by what its layers are recognised.
 fn made_by(layer: &Layer, base: usize) -> String {
-    let key = layer.key.map(|key| format!(" {key}"));
-    let size = layer.key.and(layer.nar_size).map(|size| format!(" nar-size={size}"));
-    let base = (base > 0).then(|| format!(" base={base}"));
-    ["closure2img".to_owned()].into_iter().chain(key).chain(size).chain(base).collect()
+    let mut words = vec!["closure2img".to_owned()];
+    if let Some(key) = layer.key {
+        words.push(key.to_string());
+        words.extend(layer.nar_size.map(|size| format!("nar-size={size}")));
+        // What could not be in it is to be told of each time, so it is made each time.
+        if layer.omitted.is_empty() {
+            words.push(format!("recipe={}", layer.compression.recipe()));
+            words.extend(layer.machines.names().map(|name| format!("machine={name}")));
+        }
+    }
+    if base > 0 {
+        words.push(format!("base={base}"));
+    }
+    words.join(" ")
 }
 
 fn configuration(layers: &[Arc<Layer>], description: &Description) -> Value {
@@ -187,11 +219,7 @@ fn configuration(layers: &[Arc<Layer>], description: &Description) -> Value {
 
 fn manifest(layers: &[ImageLayer], config: &Memory, description: &Description) -> Value {
     let dialect = description.dialect;
-    let layers = layers.iter().map(|layer| {
-        let mut descriptor = layer.descriptor();
-        descriptor.media_type = dialect.layer(layer.packing()).into();
-        descriptor
-    });
+    let layers = layers.iter().map(|layer| dialect.describe(layer));
     let mut manifest = json!({
         "schemaVersion": 2,
         "mediaType": dialect.manifest(),

@@ -10,7 +10,8 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Scope;
 
-use super::compress::{self, Compression, Piece};
+use super::compress::{Compression, Compressor, Piece};
+use super::lazy::{self, Format, Packed, Unit};
 
 /// A block to compress.
 pub(crate) struct Job {
@@ -18,6 +19,8 @@ pub(crate) struct Job {
     pub(crate) filled: usize,
     pub(crate) last: bool,
     pub(crate) compression: Compression,
+    /// Where to cut it, if it is for a lazy format.
+    pub(crate) units: Vec<Unit>,
     /// Which block of its layer it is, from 0.
     pub(crate) index: usize,
     pub(crate) reply: Sender<Done>,
@@ -27,7 +30,8 @@ pub(crate) struct Job {
 pub(crate) struct Done {
     pub(crate) index: usize,
     pub(crate) block: Vec<u8>,
-    pub(crate) piece: io::Result<Piece>,
+    /// With what became of its units.
+    pub(crate) piece: io::Result<(Piece, Vec<Packed>)>,
 }
 
 /// Where jobs are left. The threads end when the pool is dropped.
@@ -51,8 +55,9 @@ impl Pool {
         *lock(&queue.0) = Some(taken);
         for _ in 0..threads {
             scope.spawn(|| {
+                let mut compressor = Compressor::default();
                 while let Some(job) = queue.take() {
-                    run(job);
+                    run(job, &mut compressor);
                 }
             });
         }
@@ -130,12 +135,19 @@ impl Queue {
     }
 }
 
-fn run(job: Job) {
-    let Job { block, filled, last, compression, index, reply } = job;
+fn run(job: Job, compressor: &mut Compressor) {
+    let Job { block, filled, last, compression, units, index, reply } = job;
     // Whoever waits for the block must hear of it, whatever happens.
-    let compressed = AssertUnwindSafe(|| compress::block(compression, &block[..filled], last));
-    let piece = catch_unwind(compressed)
-        .unwrap_or_else(|_| Err(io::Error::other("the compressor panicked")));
+    let input = &block[..filled];
+    let compressed = AssertUnwindSafe(|| match Format::of(compression) {
+        Some(_) => lazy::compress(compressor, compression, input, &units),
+        None => compressor.block(compression, input, last).map(|piece| (piece, Vec::new())),
+    });
+    let piece = catch_unwind(compressed).unwrap_or_else(|_| {
+        // Its state is whatever the panic left.
+        *compressor = Compressor::default();
+        Err(io::Error::other("the compressor panicked"))
+    });
     // Nobody waits when the layer has failed meanwhile.
     let _ = reply.send(Done { index, block, piece });
 }

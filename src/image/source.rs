@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use layering::{Group, StorePath};
 use registry::Digest;
 
-use super::Whiteouts;
+use super::layer::LayerOptions;
 use crate::closure::NarHash;
 
 /// Raised whenever the same store paths would give another tar than before.
@@ -75,11 +75,11 @@ impl Source {
     /// files outside the store.
     pub(crate) fn key(
         &self,
-        whiteouts: Whiteouts,
-        dedup: bool,
+        options: LayerOptions,
         nar_hashes: &[Option<NarHash>],
     ) -> Option<Digest> {
         let Self::Store { paths, .. } = self else { return None };
+        let LayerOptions { whiteouts, dedup, .. } = options;
         let dedup = if dedup { " dedup" } else { "" };
         let mut text = format!("closure2img tar {TAR_VERSION} {whiteouts:?}{dedup}\n");
         for (PathSource { name, .. }, nar_hash) in paths.iter().zip(nar_hashes) {

@@ -1,8 +1,9 @@
 //! Where blobs rest between being made and being shipped.
 //!
 //! A layer's digest is known only when its last byte was made. A compressed layer waits in a file
-//! without a name in any directory, so that nothing is left behind however the program ends. An
-//! uncompressed layer, whose size is known beforehand, is written to its place in the archive.
+//! without a name in any directory, so that nothing is left behind however the program ends; if there
+//! is a cache, the file is there and may get a name later. An uncompressed layer, whose size is known
+//! beforehand, is written to its place in the archive.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,27 +11,76 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use registry::Digest;
+use sha2::{Digest as _, Sha256};
+
 use super::Error;
+use super::compress::Compression;
+use super::layer::{Content, Layer};
+use crate::cache::Cache;
 use crate::output::begin_writeback;
 
-/// A directory on whose file system unnamed files are made.
+/// Bytes that are hashed at a time.
+const HASHED: usize = 256 << 10;
+
+/// A directory on whose file system unnamed files are made, and the cache that blobs stay in.
 #[derive(Clone, Debug)]
 pub struct Spool {
     dir: PathBuf,
+    cache: Option<Arc<Cache>>,
 }
 
 impl Spool {
     /// Spools on the file system of `dir`, which must exist.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into() }
+        Self { dir: dir.into(), cache: None }
     }
 
-    /// Room for one blob of any size.
-    pub(crate) fn room(&self) -> Result<Room, Error> {
-        let file = tempfile::tempfile_in(&self.dir)
-            .map_err(|source| Error::Spool { place: self.dir.clone(), source })?;
-        Ok(Room { file: Arc::new(file), place: self.dir.clone(), offset: 0, size: None })
+    /// As this one, with a cache.
+    #[must_use]
+    pub fn with_cache(self, cache: Option<Arc<Cache>>) -> Self {
+        Self { cache, ..self }
     }
+
+    /// The cache.
+    pub(super) fn cache(&self) -> Option<&Cache> {
+        self.cache.as_deref()
+    }
+
+    /// Room for one blob of any size. What is not compressed is as quick to make as to keep.
+    pub(crate) fn room(&self, compression: Compression) -> Result<Room, Error> {
+        let cache = self.cache.as_ref().filter(|_| compression != Compression::None);
+        // A file system without such files, or a full one, keeps no blobs.
+        if let Some((cache, file)) = cache.and_then(|cache| Some((cache, cache.unnamed().ok()?))) {
+            let place = cache.dir().to_owned();
+            let aside = Some(self.dir.clone());
+            return Ok(Room { file: Arc::new(file), place, offset: 0, size: None, aside });
+        }
+        let (file, place) = (self.unnamed()?, self.dir.clone());
+        Ok(Room { file: Arc::new(file), place, offset: 0, size: None, aside: None })
+    }
+
+    fn unnamed(&self) -> Result<File, Error> {
+        unnamed(&self.dir).map_err(|source| Error::Spool { place: self.dir.clone(), source })
+    }
+
+    /// The blob, if the cache has it whole.
+    pub(super) fn kept(&self, digest: &Digest, size: u64) -> Option<Spooled> {
+        self.cache.as_ref()?.blob(digest, size)
+    }
+
+    /// Remembers a layer that was made, and keeps its blob if that is where it can stay.
+    pub(super) fn remember(&self, key: Option<Digest>, layer: &Layer) {
+        let (Some(cache), Some(key)) = (&self.cache, key) else { return };
+        if let Content::Here(Spooled { file, in_cache: true, .. }) = &layer.content {
+            cache.keep(&layer.digest, file);
+        }
+        cache.remember(&key, &layer.to_known());
+    }
+}
+
+fn unnamed(dir: &Path) -> io::Result<File> {
+    tempfile::tempfile_in(dir)
 }
 
 /// Room for one blob in a file.
@@ -42,23 +92,29 @@ pub(crate) struct Room {
     offset: u64,
     /// The size that the blob must have, if it has neighbours.
     size: Option<u64>,
+    /// Where to go on if the cache, where this is, is full.
+    aside: Option<PathBuf>,
 }
 
 impl Room {
     /// `size` bytes of `file` from `offset`.
     pub(crate) fn within(file: &Arc<File>, place: &Path, offset: u64, size: u64) -> Self {
-        Self { file: Arc::clone(file), place: place.into(), offset, size: Some(size) }
+        let (file, place) = (Arc::clone(file), place.into());
+        Self { file, place, offset, size: Some(size), aside: None }
     }
 
     /// Writes `bytes` behind the first `at` bytes of the blob.
-    pub(crate) fn write(&self, bytes: &[u8], at: u64) -> Result<(), Error> {
+    pub(crate) fn write(&mut self, bytes: &[u8], at: u64) -> Result<(), Error> {
         let end = at + bytes.len() as u64;
         if self.size.is_some_and(|size| end > size) {
             return Err(Error::TarSize { got: end, expected: self.size.unwrap_or_default() });
         }
-        self.file
-            .write_all_at(bytes, self.offset + at)
-            .map_err(|source| Error::Spool { place: self.place.clone(), source })?;
+        let mut written = self.file.write_all_at(bytes, self.offset + at);
+        if written.is_err() && self.aside.is_some() {
+            self.move_aside(at)?;
+            written = self.file.write_all_at(bytes, self.offset + at);
+        }
+        written.map_err(self.failed())?;
         // What only waits to be copied need never reach the disk.
         if self.size.is_some() {
             begin_writeback(&self.file, self.offset + at, bytes.len() as u64);
@@ -66,11 +122,30 @@ impl Room {
         Ok(())
     }
 
+    /// A cache that takes no more must not end the work: what was written goes elsewhere.
+    fn move_aside(&mut self, written: u64) -> Result<(), Error> {
+        let Some(dir) = self.aside.take() else { return Ok(()) };
+        let place = std::mem::replace(&mut self.place, dir);
+        let mut file = unnamed(&self.place).map_err(self.failed())?;
+        let mut reader = Spooled::within(&self.file, 0, written).reader();
+        io::copy(&mut reader, &mut file).map_err(|source| Error::Spool { place, source })?;
+        self.file = Arc::new(file);
+        Ok(())
+    }
+
+    fn failed(&self) -> impl FnOnce(io::Error) -> Error + use<> {
+        let place = self.place.clone();
+        |source| Error::Spool { place, source }
+    }
+
     /// The blob at rest, all `size` bytes of it.
     pub(crate) fn close(self, size: u64) -> Result<Spooled, Error> {
         match self.size {
             Some(expected) if expected != size => Err(Error::TarSize { got: size, expected }),
-            _ => Ok(Spooled { file: self.file, offset: self.offset, size }),
+            _ => {
+                let in_cache = self.aside.is_some();
+                Ok(Spooled { file: self.file, offset: self.offset, size, in_cache })
+            }
         }
     }
 }
@@ -81,12 +156,26 @@ pub(crate) struct Spooled {
     file: Arc<File>,
     offset: u64,
     size: u64,
+    /// Whether it is a file of the cache without a name.
+    in_cache: bool,
 }
 
 impl Spooled {
     /// `size` bytes of `file` from `offset`.
     pub(crate) fn within(file: &Arc<File>, offset: u64, size: u64) -> Self {
-        Self { file: Arc::clone(file), offset, size }
+        Self { file: Arc::clone(file), offset, size, in_cache: false }
+    }
+
+    /// Its digest, of what is there now.
+    pub(crate) fn digest(&self) -> io::Result<Digest> {
+        let (mut reader, mut hash) = (self.reader(), Sha256::new());
+        let mut buffer = vec![0; HASHED];
+        loop {
+            match reader.read(&mut buffer)? {
+                0 => return Ok(Digest::from(<[u8; 32]>::from(hash.finalize()))),
+                count => hash.update(&buffer[..count]),
+            }
+        }
     }
 
     /// A reader from the start.

@@ -38,7 +38,10 @@ impl ImageLayer {
     /// What a manifest says of it, but for the media type: that is for whoever writes one to say.
     pub(crate) fn descriptor(&self) -> Descriptor {
         match self {
-            Self::Own(layer) => Descriptor::new("", layer.digest, layer.size),
+            Self::Own(layer) => Descriptor {
+                annotations: layer.annotations.clone(),
+                ..Descriptor::new("", layer.digest, layer.size)
+            },
             // What others noted of the blob holds wherever the blob is.
             Self::Base(layer) => layer.descriptor.clone(),
         }

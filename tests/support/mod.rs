@@ -33,6 +33,7 @@ pub mod handmade;
 pub mod image;
 pub mod lock;
 pub mod nix;
+pub mod opened;
 pub mod outcome;
 pub mod podman;
 pub mod registry;

@@ -31,7 +31,7 @@ struct State<'a> {
 struct Job<'a> {
     client: &'a Client,
     blob: Arc<dyn Blob + 'a>,
-    source: Option<&'a str>,
+    source: Option<String>,
 }
 
 impl Job<'_> {
@@ -63,12 +63,8 @@ impl Eq for Job<'_> {}
 impl<'a> Queue<'a> {
     /// Sees to it that the repository of `client` gets `blob`, perhaps from the repository `source` of its registry.
     /// Answers at once; `false` if sending has failed and nothing more is wanted.
-    pub fn add(
-        &self,
-        client: &'a Client,
-        blob: Arc<dyn Blob + 'a>,
-        source: Option<&'a str>,
-    ) -> bool {
+    pub fn add(&self, client: &'a Client, blob: Arc<dyn Blob + 'a>, source: Option<&str>) -> bool {
+        let source = source.map(ToOwned::to_owned);
         let mut state = lock(&self.state);
         state.waiting.push(Job { client, blob, source });
         let wanted = state.failure.is_none();
@@ -113,7 +109,8 @@ pub fn sending<'a, T, E: From<Error>>(
         for _ in 0..UNDER_WAY {
             scope.spawn(|| {
                 while let Some(job) = queue.next() {
-                    let placed = job.client.ensure_blob_from(&*job.blob, job.source, progress);
+                    let placed =
+                        job.client.ensure_blob_from(&*job.blob, job.source.as_deref(), progress);
                     if let Err(error) = placed {
                         queue.end(Some(error));
                     }

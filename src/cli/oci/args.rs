@@ -8,6 +8,7 @@ use closure2img::image::{Compression, ImageName, Machine, config};
 use registry::Reference;
 
 use super::part::PlatformRoot;
+use crate::cli::cache_args::CacheArgs;
 use crate::cli::closure_args::ClosureArgs;
 use crate::cli::layers::LayerArgs;
 use crate::cli::registry_args::RegistryArgs;
@@ -35,6 +36,18 @@ pub(crate) struct OciArgs {
 
     #[command(flatten)]
     pub(super) layers: LayerArgs,
+
+    #[command(flatten)]
+    pub(super) cache: CacheArgs,
+
+    /// Take layers that this image has, or that a list made with --cache-to names, instead of making
+    /// them; may be given several times [the image at the pushed tag is always asked]
+    #[arg(long, value_name = "REF|FILE", conflicts_with = "no_cache", help_heading = "Cache")]
+    pub(super) cache_from: Vec<String>,
+
+    /// Put a list of the image's layers there, and the layers, for the --cache-from of other machines
+    #[arg(long, value_name = "REF", help_heading = "Cache")]
+    pub(super) cache_to: Option<Reference>,
 
     /// Write the image to PATH: a file, a directory with --format layout, or - for stdout
     #[arg(short, long, value_name = "PATH", help_heading = "Output")]
@@ -72,7 +85,8 @@ pub(crate) struct OciArgs {
     #[arg(long, conflicts_with = "previous", help_heading = "Layers")]
     pub(super) no_previous: bool,
 
-    /// Compression of the layers: gzip[:LEVEL], zstd[:LEVEL] or none
+    /// Compression of the layers: gzip[:LEVEL], zstd[:LEVEL], none; or with tables of contents, for
+    /// lazy pulling, zstd:chunked[:LEVEL] (podman), estargz[:LEVEL] (containerd's snapshotter)
     #[arg(long, value_name = "HOW", default_value = "gzip", help_heading = "Layers")]
     pub(super) compress: Compression,
 

@@ -21,6 +21,8 @@ pub(super) struct Made<'a> {
     pub(super) name: Option<&'a ImageName>,
     /// Whether it says what to run.
     pub(super) runs: bool,
+    /// Whether the file or directory was there before, and the same.
+    pub(super) was_there: bool,
 }
 
 impl Made<'_> {
@@ -31,7 +33,10 @@ impl Made<'_> {
             return;
         };
         let file = output.display();
-        let mut text = format!("wrote {file}: {}", self.summary());
+        let mut text = match self.was_there {
+            true => format!("{file} is up to date: {}", self.summary()),
+            false => format!("wrote {file}: {}", self.summary()),
+        };
         // Of an archive with several, docker loads none.
         if let (Some(name), Format::Archive | Format::Docker, Images::One(image)) =
             (self.name, self.args.format, self.images)

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use closure2img::copy::{self, Source};
-use closure2img::image::{Compression, Destination, Program, RunConfig};
+use closure2img::image::{Destination, Packing, Program, RunConfig};
 use closure2img::push::Target;
 use jiff::Timestamp;
 use registry::{Reference, Registries};
@@ -18,7 +18,7 @@ use crate::cli::report::Usage;
 impl OciArgs {
     /// Where the image is written, after what no single flag can know was checked.
     pub(super) fn destination(&self) -> anyhow::Result<Destination> {
-        if self.format == Format::Docker && matches!(self.compress, Compression::Zstd(_)) {
+        if self.format == Format::Docker && Packing::from(self.compress) == Packing::Zstd {
             let hint = "use `--compress gzip`, or `--format archive`";
             return Err(Usage::new("Docker's own format has no zstd", hint).into());
         }

@@ -1,23 +1,26 @@
 //! `closure2img oci`: images from the closures of roots, written, pushed or both.
 
 mod args;
+mod known;
 mod made;
 mod meaning;
 mod order;
 mod part;
+mod share;
 
 use std::sync::Arc;
 
 use anyhow::Context;
-use closure2img::image::{self, Image, ImageName, Images, LayerOptions, Storage, Whiteouts};
+use closure2img::cache::KnownLayer;
+use closure2img::image::{self, Destination, Image, ImageName, Images, Spool, Storage, Work};
 use closure2img::progress::{Event, Progress};
-use closure2img::push::{self, Sender};
+use closure2img::push::{self, Sender, Target};
 
 pub(crate) use args::OciArgs;
-use args::WhiteoutsArg;
 use made::Made;
 use order::{Given, Ready};
 use part::Part;
+use share::Share;
 
 use super::previous;
 
@@ -27,9 +30,12 @@ pub(crate) fn run(args: &OciArgs) -> anyhow::Result<()> {
     let destination = args.destination()?;
     let progress = args.closure.progress();
     let progress = &*progress;
+    let cache = args.cache.open(progress)?;
     let registries = args.registries()?;
     let mut targets = args.targets(&registries)?;
     args.survey(&mut targets)?;
+    let share = args.cache_to.as_ref();
+    let share = share.map(|it| Share::new(it, &args.push, &registries)).transpose()?;
     let source = args.base(&registries)?;
     if let Some(source) = &source {
         tell_digest(&**source, progress);
@@ -44,11 +50,33 @@ pub(crate) fn run(args: &OciArgs) -> anyhow::Result<()> {
                 target.on_base(repository, base);
             }
         }
-        let base = base.map(Arc::new);
-        let given = Given { targets: &targets, registries: &registries, base, progress };
+        let given = Given {
+            targets: &targets,
+            registries: &registries,
+            base: base.map(Arc::new),
+            cache: cache.as_deref(),
+            share: share.as_ref(),
+            progress,
+        };
         ready.push(of_part(part, args.ready(part, &given))?);
     }
-    let spool = destination.spool();
+    let name = args.tag.clone().or_else(|| {
+        let closure = &ready.first()?.order.closure;
+        ImageName::of_store_path(closure.roots.first()?.path.name())
+    });
+    let spool = destination.spool().with_cache(cache.clone());
+    let was_there = match &cache {
+        Some(cache) => match known_images(&parts, &ready, &spool)? {
+            Some(images) => destination.holds(&images, name.as_ref(), cache),
+            None => false,
+        },
+        None => false,
+    };
+    let destination = if was_there { Destination::Nowhere } else { destination };
+    let elsewhere = share.iter().filter_map(Share::elsewhere);
+    let takers: Vec<&Target> = targets.iter().chain(elsewhere).collect();
+    let written = !matches!(destination, Destination::Nowhere);
+    let wanted = |layer: &KnownLayer| written || takers.iter().any(|it| !it.has(layer));
     let images = push::sending(&targets, progress, |sender| -> anyhow::Result<_> {
         for base in ready.iter().filter_map(|one| one.order.base.as_ref()) {
             sender.add_base(base);
@@ -60,20 +88,13 @@ pub(crate) fn run(args: &OciArgs) -> anyhow::Result<()> {
                 // In an archive each layer has its place, which is for one image to say.
                 _ => Storage::Spool(&spool),
             };
-            images.push(of_part(part, make(args, one, &storage, sender, progress))?);
+            images.push(of_part(part, make(one, &storage, &wanted, sender, progress))?);
         }
-        Ok(match images.pop() {
-            Some(image) if parts[0].platform().is_none() => Images::One(Box::new(image)),
-            last => Images::indexed(images.into_iter().chain(last).collect()),
-        })
+        Ok(together(&parts, images))
     })?;
-    let name = args.tag.clone().or_else(|| {
-        let closure = &ready.first()?.order.closure;
-        ImageName::of_store_path(closure.roots.first()?.path.name())
-    });
-    destination.write(&images, name.as_ref(), progress)?;
+    destination.write(&images, name.as_ref(), cache.as_deref(), progress)?;
     let runs = ready.iter().all(|one| !one.run.entrypoint.is_empty() || !one.run.cmd.is_empty());
-    let made = Made { args, images: &images, name: name.as_ref(), runs };
+    let made = Made { args, images: &images, name: name.as_ref(), runs, was_there };
     made.tell_written(progress);
     let mut pushed = Vec::new();
     for target in &targets {
@@ -82,7 +103,34 @@ pub(crate) fn run(args: &OciArgs) -> anyhow::Result<()> {
         made.tell_pushed(&references, progress)?;
         pushed.extend(references);
     }
+    if let Some(share) = share {
+        let reference = share.publish(&images, progress)?;
+        progress.report(Event::Made { text: &format!("layers are listed at {reference}") });
+    }
     made.tell_all(&pushed)
+}
+
+/// One image by itself, or an index over those of several platforms.
+fn together(parts: &[Part<'_>], mut images: Vec<Image>) -> Images {
+    match images.pop() {
+        Some(image) if parts[0].platform().is_none() => Images::One(Box::new(image)),
+        last => Images::indexed(images.into_iter().chain(last).collect()),
+    }
+}
+
+/// The images, if all about them is known already.
+fn known_images(
+    parts: &[Part<'_>],
+    ready: &[Ready],
+    spool: &Spool,
+) -> anyhow::Result<Option<Images>> {
+    let mut images = Vec::new();
+    for one in ready {
+        let layers = image::of_known(&one.sources, &one.recalled, one.options, spool);
+        let Some(layers) = layers else { return Ok(None) };
+        images.push(one.order.image(&layers, one.run.clone())?);
+    }
+    Ok(Some(together(parts, images)))
 }
 
 /// Of a tag, says which image it is now: that is what to name for the same result later.
@@ -103,24 +151,15 @@ fn of_part<T>(part: &Part<'_>, result: anyhow::Result<T>) -> anyhow::Result<T> {
 
 /// Makes the layers, which go where they are wanted as soon as they are there, and the image.
 fn make(
-    args: &OciArgs,
     ready: &Ready,
     storage: &Storage<'_>,
+    wanted: &(dyn Fn(&KnownLayer) -> bool + Sync),
     sender: &Sender<'_, '_>,
     progress: &dyn Progress,
 ) -> anyhow::Result<Image> {
-    let Ready { order, earlier, run, sources } = ready;
-    let options = LayerOptions {
-        compression: args.compress,
-        whiteouts: match args.whiteouts {
-            WhiteoutsArg::Refuse => Whiteouts::Refuse,
-            WhiteoutsArg::Omit => Whiteouts::Omit,
-        },
-        dedup: !args.no_dedup,
-        verify: args.verify,
-        threads: args.closure.threads(),
-    };
-    let layers = image::build(sources, options, storage, progress, &|layer| sender.add(layer))?;
+    let Ready { order, earlier, run, sources, recalled, options } = ready;
+    let work = Work { sources, recalled, options: *options, storage, wanted };
+    let layers = image::build(&work, progress, &|layer| sender.add_layer(layer))?;
     previous::check_dead(&order.plan, &layers, earlier.as_ref())?;
     for omitted in &layers.omitted {
         let text = format!("left out `{omitted}`, which no layer can hold");

@@ -3,21 +3,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use closure2img::cache::{Cache, KnownLayers};
 use closure2img::closure::Closure;
 use closure2img::copy;
 use closure2img::earlier::Earlier;
 use closure2img::image::root_files::{RootFiles, User};
 use closure2img::image::{
-    self, Base, BaseError, Dialect, Machine, Order, Packing, RootNode, RunConfig, Source,
+    self, Base, BaseError, Dialect, LayerOptions, Machine, Order, Packing, Recalled, RootNode,
+    RunConfig, Source, Whiteouts,
 };
 use closure2img::progress::{Event, Progress, counted};
 use closure2img::push::Target;
 use layering::{Budget, Plan, StoreDir};
 use registry::Registries;
 
-use super::args::{Format, OciArgs};
+use super::args::{Format, OciArgs, WhiteoutsArg};
 use super::meaning::created;
 use super::part::Part;
+use super::share::Share;
 use crate::cli::display::total;
 use crate::cli::layers::Wanted;
 use crate::cli::previous;
@@ -35,6 +38,19 @@ pub(super) struct Ready {
     pub(super) run: RunConfig,
     /// What its layers are made of.
     pub(super) sources: Vec<Source>,
+    /// What is known of each.
+    pub(super) recalled: Vec<Recalled>,
+    /// How they are made.
+    pub(super) options: LayerOptions,
+}
+
+/// What there was before, as far as it is of use.
+#[derive(Default)]
+struct Before {
+    /// The image around whose layers the next are planned.
+    earlier: Option<Earlier>,
+    /// Layers that images and lists elsewhere have.
+    known: KnownLayers,
 }
 
 /// What there is before the image is.
@@ -43,6 +59,10 @@ pub(super) struct Given<'a> {
     pub(super) registries: &'a Registries,
     /// The image underneath.
     pub(super) base: Option<Arc<Base>>,
+    /// Where layers are kept.
+    pub(super) cache: Option<&'a Cache>,
+    /// Where others find them.
+    pub(super) share: Option<&'a Share>,
     pub(super) progress: &'a dyn Progress,
 }
 
@@ -71,7 +91,7 @@ impl OciArgs {
         let below = base.as_ref().map_or(0, |base| base.layers.len());
         let taken = below + usize::from(!root_files.is_empty());
         let budget = self.budget(taken, base.as_deref())?;
-        let earlier = self.earlier(part, closure.store_dir(), given)?;
+        let Before { earlier, known } = self.before(part, closure.store_dir(), given)?;
         let plan = self.plan(&mut closure, budget, earlier.as_ref(), progress)?;
         let count = plan.layers().len() + taken;
         if count > DOCKER_LAYERS {
@@ -98,7 +118,18 @@ impl OciArgs {
         if let Some(base) = &order.base {
             tell_hidden(&sources, base, progress);
         }
-        Ok(Ready { order, earlier, run, sources })
+        let options = LayerOptions {
+            compression: self.compress,
+            whiteouts: match self.whiteouts {
+                WhiteoutsArg::Refuse => Whiteouts::Refuse,
+                WhiteoutsArg::Omit => Whiteouts::Omit,
+            },
+            dedup: !self.no_dedup,
+            verify: self.verify,
+            threads: self.closure.threads(),
+        };
+        let recalled = image::recall(&sources, options, given.cache, &known);
+        Ok(Ready { order, earlier, run, sources, recalled, options })
     }
 
     fn root_files(
@@ -170,24 +201,42 @@ impl OciArgs {
     }
 
     /// The image before this one: what `--previous` names, or else what is at the first tag. Who
-    /// asks for the order of somebody else is to get that order.
-    fn earlier(
+    /// asks for the order of somebody else is to get that order. Layers are taken from wherever
+    /// they are known.
+    fn before(
         &self,
         part: &Part<'_>,
         store: &StoreDir,
         given: &Given<'_>,
-    ) -> anyhow::Result<Option<Earlier>> {
-        let Given { targets, registries, base, progress } = given;
+    ) -> anyhow::Result<Before> {
+        let Given { targets, registries, base, share, progress, .. } = given;
         // What an image underneath says, this one will say.
         let of_base = base.as_ref().and_then(|base| base.platform.architecture.parse().ok());
         let machine = part.machine().or(of_base).unwrap_or_else(Machine::host);
-        match (&self.layers.previous, targets) {
-            (Some(text), _) => previous::named(text, registries, &machine, store, *progress),
-            (None, [target, ..]) if !self.no_previous && self.layers.strategy.remembers() => {
-                Ok(previous::at_tag(target, &machine, part.platform(), store, *progress))
+        let at_tag = !self.no_previous && self.layers.strategy.remembers();
+        let mut before = Before::default();
+        for (at, target) in targets.iter().enumerate() {
+            let planned_around = at == 0 && at_tag && self.layers.previous.is_none();
+            if self.cache.no_cache && !planned_around {
+                continue;
             }
-            _ => Ok(None),
+            let seen = previous::seen(target, &machine, part.platform(), store, *progress);
+            before.known.extend(seen.iter().flat_map(|seen| seen.known_layers(target)));
+            if planned_around {
+                before.earlier = previous::at_tag(seen, *progress);
+            }
         }
+        if let Some(text) = &self.layers.previous {
+            before.earlier = previous::named(text, registries, &machine, store, *progress)?;
+            before.known.extend(before.earlier.iter().flat_map(|it| self.known_of_previous(it)));
+        }
+        if self.cache.no_cache {
+            before.known.clear();
+            return Ok(before);
+        }
+        before.known.extend(share.iter().flat_map(|share| share.known().clone()));
+        before.known.extend(self.known_elsewhere(registries, &machine, *progress));
+        Ok(before)
     }
 }
 

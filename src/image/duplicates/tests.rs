@@ -7,14 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use registry::Blob;
 use tempfile::TempDir;
 
 use super::*;
 use crate::closure::NarHash;
+use crate::image::build::alone;
 use crate::image::pool::{Pool, Queue};
-use crate::image::{
-    Compression, LayerOptions, Source, Spool, Storage, Whiteouts, build, measure, tar_stream,
-};
+use crate::image::spool::Room;
+use crate::image::{Compression, LayerOptions, Source, Spool, Whiteouts, measure, tar_stream};
 use crate::progress::Silent;
 
 const HASH: &str = "00000000000000000000000000000000";
@@ -75,12 +76,15 @@ fn options(dedup: bool, threads: usize) -> LayerOptions {
 fn tar_of(store: &Store, options: LayerOptions) -> Vec<u8> {
     let source = store.source(true);
     let size = measure::outline(&source, options).unwrap().size;
-    let spool = Spool::new(std::env::temp_dir());
-    let layers = build(&[source], options, &Storage::Spool(&spool), &Silent, &|_| true).unwrap();
+    let layer = alone(&source, options, room()).unwrap();
     let mut tar = Vec::new();
-    layers.layers[0].reader().read_to_end(&mut tar).unwrap();
+    layer.open().unwrap().read_to_end(&mut tar).unwrap();
     assert_eq!(size, tar.len() as u64);
     tar
+}
+
+fn room() -> Room {
+    Spool::new(std::env::temp_dir()).room(Compression::None).unwrap()
 }
 
 /// What extracting a tar gives, name by name; and which of them were links.
@@ -188,9 +192,8 @@ fn files_that_change_before_they_are_written_are_an_error() {
         let queue = Queue::default();
         std::thread::scope(|scope| {
             let pool = Pool::start(scope, &queue, 0, 1);
-            let room = Spool::new(std::env::temp_dir()).room().unwrap();
             let options = options(true, 1);
-            tar_stream::build(source, options, duplicates, &pool, room, &Silent).map(|_| ())
+            tar_stream::build(source, options, duplicates, &pool, room(), &Silent).map(|_| ())
         })
     };
     // Whether the NAR is hashed, so that the second is read again; which file changes, and how.

@@ -1,0 +1,325 @@
+//! Compressing a layer in blocks, so that the cores can share one layer and the bytes stay the same
+//! for any number of them.
+//!
+//! A tar stream is cut every [`Compression::block_size`] bytes, each block is compressed without
+//! regard to any other, and the results are strung together: in one [`gzip`] member, or as
+//! [`zstd`] frames.
+
+mod gzip;
+mod zstd;
+
+use std::fmt;
+use std::io;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+use flate2::Crc;
+
+use super::lazy;
+
+/// How the layers of an image are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// Plain tar.
+    None,
+    /// gzip, level 1 to 9.
+    Gzip(u32),
+    /// zstd, level 1 to 19.
+    Zstd(i32),
+    /// zstd, level 1 to 19, with each file in frames of its own and a table of contents, so that
+    /// podman fetches only what it lacks.
+    ZstdChunked(i32),
+    /// gzip, level 1 to 9, with each file in members of its own and a table of contents, so that
+    /// containerd starts containers before it has fetched all.
+    Estargz(u32),
+}
+
+impl Compression {
+    const GZIP: u32 = 6;
+    const ZSTD: i32 = 3;
+
+    /// Bytes of tar that are compressed at a time. Larger blocks compress a little better (1 MiB
+    /// costs gzip nothing to speak of; zstd wants 4) but need more memory and keep fewer cores busy.
+    pub(crate) fn block_size(self) -> usize {
+        match self {
+            Self::None | Self::Gzip(_) => 1 << 20,
+            Self::Zstd(_) | Self::ZstdChunked(_) | Self::Estargz(_) => 4 << 20,
+        }
+    }
+
+    /// What the bytes of a blob follow from, beside those of its tar: the codec, its level, and a
+    /// number that is raised whenever the same tar would give another blob. Two builds of this
+    /// program that agree on it make the same blobs.
+    pub fn recipe(self) -> String {
+        match self {
+            Self::None => self.to_string(),
+            Self::Gzip(_) => format!("{self}/{}", gzip::VERSION),
+            Self::Zstd(_) => format!("{self}/{}", zstd::VERSION),
+            Self::ZstdChunked(_) => format!("{self}/{}.{}", zstd::VERSION, lazy::VERSION),
+            Self::Estargz(_) => format!("{self}/{}.{}", gzip::VERSION, lazy::VERSION),
+        }
+    }
+}
+
+/// How a layer is packed, as its media type says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packing {
+    /// Plain tar.
+    None,
+    /// gzip.
+    Gzip,
+    /// zstd.
+    Zstd,
+}
+
+impl From<Compression> for Packing {
+    fn from(compression: Compression) -> Self {
+        match compression {
+            Compression::None => Self::None,
+            Compression::Gzip(_) | Compression::Estargz(_) => Self::Gzip,
+            Compression::Zstd(_) | Compression::ZstdChunked(_) => Self::Zstd,
+        }
+    }
+}
+
+/// gzip, which every runtime reads.
+impl Default for Compression {
+    fn default() -> Self {
+        Self::Gzip(Self::GZIP)
+    }
+}
+
+/// A compression that there is not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is none of `gzip[:1-9]`, `zstd[:1-19]`, `zstd:chunked[:1-19]`, `estargz[:1-9]` and `none`"
+)]
+pub struct UnknownCompression(String);
+
+impl FromStr for Compression {
+    type Err = UnknownCompression;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, level) = match text.rsplit_once(':') {
+            Some((name, level)) if level != "chunked" => (name, Some(level)),
+            _ => (text, None),
+        };
+        let parsed = match name {
+            "none" => level.is_none().then_some(Self::None),
+            "gzip" => within(level, 1..=9, Self::GZIP).map(Self::Gzip),
+            "zstd" => within(level, 1..=19, Self::ZSTD).map(Self::Zstd),
+            "zstd:chunked" => within(level, 1..=19, Self::ZSTD).map(Self::ZstdChunked),
+            "estargz" => within(level, 1..=9, Self::GZIP).map(Self::Estargz),
+            _ => None,
+        };
+        parsed.ok_or_else(|| UnknownCompression(text.into()))
+    }
+}
+
+/// The level that was asked for, if there is such a one.
+fn within<T: FromStr + PartialOrd>(
+    level: Option<&str>,
+    levels: RangeInclusive<T>,
+    default: T,
+) -> Option<T> {
+    match level {
+        None => Some(default),
+        Some(text) => text.parse().ok().filter(|level| levels.contains(level)),
+    }
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Gzip(level) => write!(f, "gzip:{level}"),
+            Self::Zstd(level) => write!(f, "zstd:{level}"),
+            Self::ZstdChunked(level) => write!(f, "zstd:chunked:{level}"),
+            Self::Estargz(level) => write!(f, "estargz:{level}"),
+        }
+    }
+}
+
+/// A compressed block, with what is needed to string it to the others.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    /// Its bytes in the blob.
+    pub(crate) bytes: Vec<u8>,
+    /// CRC-32 of what went in (gzip only).
+    crc: Crc,
+}
+
+impl Piece {
+    /// What stands by itself.
+    pub(crate) fn whole(bytes: Vec<u8>) -> Self {
+        Self { bytes, crc: Crc::new() }
+    }
+}
+
+/// Compresses blocks, one after the other: what a thread keeps from block to block. What comes out
+/// depends on the block alone, never on what was compressed before.
+#[derive(Default)]
+pub(crate) struct Compressor {
+    gzip: gzip::Deflate,
+    zstd: zstd::Frames,
+}
+
+impl Compressor {
+    /// Compresses one block; `last` closes the stream.
+    pub(crate) fn block(
+        &mut self,
+        compression: Compression,
+        input: &[u8],
+        last: bool,
+    ) -> io::Result<Piece> {
+        let mut crc = Crc::new();
+        let bytes = match compression {
+            Compression::None => input.to_vec(),
+            Compression::Gzip(level) => {
+                crc.update(input);
+                self.gzip.block(level, input, last)?
+            }
+            _ => self.whole(compression, input)?,
+        };
+        Ok(Piece { bytes, crc })
+    }
+
+    /// Compresses what is to be read by itself: one gzip member, or one zstd frame.
+    pub(crate) fn whole(&mut self, compression: Compression, input: &[u8]) -> io::Result<Vec<u8>> {
+        match compression {
+            Compression::None => Ok(input.to_vec()),
+            Compression::Gzip(level) | Compression::Estargz(level) => {
+                let mut crc = Crc::new();
+                crc.update(input);
+                let deflated = self.gzip.block(level, input, true)?;
+                Ok([&gzip::HEADER[..], &deflated, &gzip::trailer(&crc)].concat())
+            }
+            Compression::Zstd(level) | Compression::ZstdChunked(level) => {
+                self.zstd.frame(level, input)
+            }
+        }
+    }
+}
+
+/// Puts the frame of a compressed file around pieces that come in order.
+#[derive(Debug)]
+pub(crate) struct Framing {
+    compression: Compression,
+    crc: Crc,
+}
+
+impl Framing {
+    pub(crate) fn new(compression: Compression) -> Self {
+        Self { compression, crc: Crc::new() }
+    }
+
+    /// What stands before the first piece.
+    pub(crate) fn head(&self) -> &'static [u8] {
+        match self.compression {
+            Compression::Gzip(_) => &gzip::HEADER,
+            _ => &[],
+        }
+    }
+
+    /// Takes note of the next piece.
+    pub(crate) fn add(&mut self, piece: &Piece) {
+        self.crc.combine(&piece.crc);
+    }
+
+    /// What stands behind the last piece.
+    pub(crate) fn tail(&self) -> Vec<u8> {
+        match self.compression {
+            Compression::Gzip(_) => gzip::trailer(&self.crc),
+            _ => Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+    use proptest::prelude::*;
+
+    fn compressed(compression: Compression, input: &[u8], size: usize) -> Vec<u8> {
+        let mut framing = Framing::new(compression);
+        let mut out = framing.head().to_vec();
+        let blocks: Vec<&[u8]> = input.chunks(size).collect();
+        let mut compressor = Compressor::default();
+        for (at, chunk) in blocks.iter().enumerate() {
+            let piece = compressor.block(compression, chunk, at + 1 == blocks.len()).unwrap();
+            framing.add(&piece);
+            out.extend(&piece.bytes);
+        }
+        out.extend(framing.tail());
+        out
+    }
+
+    #[test]
+    fn levels_are_checked() {
+        for text in [
+            "gzip:0",
+            "gzip:10",
+            "zstd:20",
+            "zstd:",
+            "lz4",
+            "",
+            "gzip:six",
+            "none:1",
+            "chunked",
+            "estargz:0",
+            "estargz:chunked",
+            "zstd:chunked:",
+            "zstd:chunked:20",
+            "zstd:chunked:chunked",
+            "zstd:3:chunked",
+        ] {
+            assert!(text.parse::<Compression>().is_err(), "{text}");
+        }
+        for text in ["none", "gzip:9", "zstd:19", "zstd:chunked:19", "estargz:1"] {
+            assert_eq!(text.parse::<Compression>().unwrap().to_string(), text);
+        }
+        assert_eq!("gzip".parse(), Ok(Compression::default()));
+    }
+
+    #[test]
+    fn recipes_tell_all_compressions_apart() {
+        let gzip = (1..=9).map(Compression::Gzip);
+        let zstd = (1..=19).map(Compression::Zstd);
+        let lazy = [Compression::ZstdChunked(3), Compression::Estargz(6)];
+        let all: Vec<_> = gzip.chain(zstd).chain([Compression::None]).chain(lazy).collect();
+        let recipes: std::collections::BTreeSet<_> = all.iter().map(|one| one.recipe()).collect();
+        assert_eq!(recipes.len(), all.len());
+        assert_eq!(Compression::Gzip(6).recipe(), format!("gzip:6/{}", gzip::VERSION));
+        assert_eq!(Compression::None.recipe(), "none");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn one_gzip_member_gives_back_what_went_in(
+            input in prop::collection::vec(any::<u8>(), 1..20_000),
+            repeat in 1_usize..20,
+            size in 100_usize..30_000,
+            level in 1_u32..=9,
+        ) {
+            let input = input.repeat(repeat);
+            let bytes = compressed(Compression::Gzip(level), &input, size);
+            // Not `MultiGzDecoder`: there must be one member.
+            let (mut decoder, mut back) = (flate2::read::GzDecoder::new(&bytes[..]), Vec::new());
+            decoder.read_to_end(&mut back).unwrap();
+            prop_assert_eq!(back, input);
+            prop_assert!(decoder.into_inner().is_empty());
+        }
+
+        #[test]
+        fn zstd_frames_give_back_what_went_in(
+            input in prop::collection::vec(any::<u8>(), 1..20_000),
+            size in 100_usize..30_000,
+        ) {
+            let bytes = compressed(Compression::Zstd(3), &input, size);
+            prop_assert_eq!(::zstd::stream::decode_all(&bytes[..]).unwrap(), input);
+        }
+    }
+}
