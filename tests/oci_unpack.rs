@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -132,6 +133,7 @@ fn layers_hold_canonical_entries_only() {
         let blob = layout.blob(&layer);
         let mut archive = tar::Archive::new(&blob[..]);
         let mut last: Option<PathBuf> = None;
+        let mut regular: BTreeMap<PathBuf, u32> = BTreeMap::new();
         for (index, entry) in archive.entries().expect("a tar").enumerate() {
             let entry = entry.expect("an entry");
             let header = entry.header();
@@ -145,7 +147,15 @@ fn layers_hold_canonical_entries_only() {
                     assert_eq!((name.as_path(), mode), (Path::new("nix/store/"), 0o755));
                 }
                 tar::EntryType::Directory => assert_eq!(mode, 0o555, "{name:?}"),
-                tar::EntryType::Regular => assert!([0o444, 0o555].contains(&mode), "{name:?}"),
+                tar::EntryType::Regular => {
+                    assert!([0o444, 0o555].contains(&mode), "{name:?}");
+                    regular.insert(name.clone(), mode);
+                }
+                // To an earlier file, whose mode is the same.
+                tar::EntryType::Link => {
+                    let target = entry.link_name().expect("a target").expect("a target");
+                    assert_eq!((regular.get(&*target), entry.size()), (Some(&mode), 0), "{name:?}");
+                }
                 tar::EntryType::Symlink => assert_eq!(mode, 0o777, "{name:?}"),
                 other => panic!("{name:?} is {other:?}"),
             }

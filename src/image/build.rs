@@ -7,8 +7,8 @@ use std::thread;
 
 use registry::Digest;
 
-use super::Error;
 use super::compress::Compression;
+use super::duplicates::Duplicates;
 use super::layer::{Content, Layer, LayerOptions, Layers};
 use super::on_demand::OnDemand;
 use super::pool::{Pool, Queue};
@@ -16,7 +16,7 @@ use super::recall::Recalled;
 use super::source::Source;
 use super::spool::{Room, Spool};
 use super::storage::Storage;
-use super::tar_stream;
+use super::{Error, measure, tar_stream};
 use crate::cache::KnownLayer;
 use crate::parallel::in_parallel;
 use crate::progress::{Event, Progress, Silent};
@@ -108,7 +108,10 @@ fn make(
         count: order.len(),
         bytes: order.iter().map(|&index| sources[index].weight()).fold(0, u64::saturating_add),
     });
-    let rooms = storage.rooms(sources, *options)?;
+    let rooms = storage.rooms(sources, *options, |index| {
+        let made = order.contains(&index);
+        recalled[index].known.as_ref().filter(|_| !made).map(|known| known.size)
+    })?;
     let threads = options.threads.get();
     let (readers, compressors) = match options.compression {
         Compression::None => (threads, 0),
@@ -120,8 +123,8 @@ fn make(
     thread::scope(|scope| {
         let pool = Pool::start(scope, &queue, compressors, readers);
         in_parallel(order, readers, |index| {
-            let room = rooms[index].clone();
-            let layer = one(&sources[index], *options, &pool, room, progress)?;
+            let (room, duplicates) = rooms[index].clone();
+            let layer = one(&sources[index], *options, duplicates, &pool, room, progress)?;
             progress.report(Event::LayerDone { size: layer.size });
             storage.spool().remember(recalled[index].key(&layer, *options), &layer);
             let layer = Arc::new(layer);
@@ -139,18 +142,24 @@ pub(super) fn alone(source: &Source, options: LayerOptions, room: Room) -> Resul
             _ => options.threads.get(),
         };
         let pool = Pool::start(scope, &queue, compressors, 1);
-        one(source, options, &pool, room, &Silent)
+        one(source, options, None, &pool, room, &Silent)
     })
 }
 
+/// Makes a layer; which of its files are the same is found out unless it is known.
 fn one(
     source: &Source,
     options: LayerOptions,
+    duplicates: Option<Arc<Duplicates>>,
     pool: &Pool,
     room: Room,
     progress: &dyn Progress,
 ) -> Result<Layer, Error> {
-    let (blob, seen) = tar_stream::build(source, options, pool, room, progress)?;
+    let duplicates = match duplicates {
+        Some(duplicates) => duplicates,
+        None => Arc::new(measure::duplicates(source, options)?),
+    };
+    let (blob, seen) = tar_stream::build(source, options, &duplicates, pool, room, progress)?;
     let known = KnownLayer {
         diff_id: blob.diff_id,
         digest: blob.digest,
@@ -160,6 +169,6 @@ fn one(
         omitted: seen.omitted,
         home: None,
     };
-    let key: Option<Digest> = source.key(options.whiteouts, &seen.nar_hashes);
+    let key: Option<Digest> = source.key(options, &seen.nar_hashes);
     Ok(Layer::known(source, key, known, options.compression, Content::Here(blob.content)))
 }

@@ -8,6 +8,7 @@ use registry::Digest;
 use super::config::ConfigError;
 use super::machine::MachineError;
 use super::root_files::RootFilesError;
+use crate::closure::NarHash;
 use crate::tree;
 
 /// Why there is no image.
@@ -20,6 +21,12 @@ pub enum Error {
         "`{path}` changed: its NAR is {got} bytes now, and was {expected} when it was registered"
     )]
     NarSize { path: String, expected: u64, got: u64 },
+    #[error(
+        "`{path}` changed: the hash of its NAR is {got} now, and was {expected} when it was registered"
+    )]
+    NarHash { path: String, expected: NarHash, got: NarHash },
+    #[error("`{path}` changed while its layer was made")]
+    Changed { path: String },
     #[error(
         "`{path}` cannot be in an image layer: names that begin with `.wh.` delete files there"
     )]
@@ -59,9 +66,12 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Tree(error) => error.hint(),
-            Self::NarSize { .. } | Self::TarSize { .. } => Some(
+            Self::NarSize { .. } | Self::Changed { .. } | Self::TarSize { .. } => Some(
                 "store paths must not change: find out what writes there, then `nix-store --repair-path`".into(),
             ),
+            Self::NarHash { path, .. } => Some(format!(
+                "restore it with `nix-store --repair-path {path}`, or take it as it is without `--verify`"
+            )),
             Self::Whiteout { .. } => {
                 Some("leave such files out of the image with `--whiteouts omit`".into())
             }

@@ -134,6 +134,11 @@ pub struct LayerOptions {
     pub compression: Compression,
     /// What to do with names that mean something else in a layer.
     pub whiteouts: Whiteouts,
+    /// Whether files of a layer with the same content and mode are stored once, as hard links.
+    pub dedup: bool,
+    /// Whether each store path's NAR is hashed while it is read, and must have the hash that it was
+    /// registered with. Where that is not known, there is nothing to compare.
+    pub verify: bool,
     /// How many threads work; the result is the same for any number.
     pub threads: NonZeroUsize,
 }

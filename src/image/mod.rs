@@ -19,6 +19,7 @@ pub mod config;
 mod content;
 pub mod defaults;
 mod destination;
+mod duplicates;
 mod entries;
 mod error;
 mod hasher;
@@ -42,6 +43,7 @@ mod storage;
 pub(crate) mod tar;
 mod tar_stream;
 mod view;
+mod witness;
 
 pub use archive::ImageName;
 pub(crate) use base::Unreadable;

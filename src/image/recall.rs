@@ -47,13 +47,14 @@ pub fn recall(
         let (tar, content) = match source {
             Source::Store { paths, .. } => {
                 let hashes: Vec<_> = paths.iter().map(|path| path.nar_hash).collect();
-                let tar = source.key(options.whiteouts, &hashes);
+                let tar = source.key(options, &hashes);
                 (tar, tar)
             }
             Source::Root(entries) => (None, Some(root_key(entries))),
         };
         let key = content.map(|content| layer_key(&content, &recipe));
-        let known = key.and_then(|key| {
+        // What is to be verified must be read.
+        let known = key.filter(|_| !options.verify).and_then(|key| {
             let here = cache.and_then(|cache| cache.layer(&key));
             match (here, images.get(&key)) {
                 // Both know the same blob, and one knows where it is.

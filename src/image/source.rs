@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use layering::{Group, StorePath};
 use registry::Digest;
 
-use super::Whiteouts;
+use super::layer::LayerOptions;
 use crate::closure::NarHash;
 
 /// Raised whenever the same store paths would give another tar than before.
-const TAR_VERSION: u32 = 1;
+const TAR_VERSION: u32 = 2;
 
 /// The recipe of a layer: the same bytes each time it is carried out.
 #[derive(Clone, Debug)]
@@ -75,11 +75,13 @@ impl Source {
     /// files outside the store.
     pub(crate) fn key(
         &self,
-        whiteouts: Whiteouts,
+        options: LayerOptions,
         nar_hashes: &[Option<NarHash>],
     ) -> Option<Digest> {
         let Self::Store { paths, .. } = self else { return None };
-        let mut text = format!("closure2img tar {TAR_VERSION} {whiteouts:?}\n");
+        let LayerOptions { whiteouts, dedup, .. } = options;
+        let dedup = if dedup { " dedup" } else { "" };
+        let mut text = format!("closure2img tar {TAR_VERSION} {whiteouts:?}{dedup}\n");
         for (PathSource { name, .. }, nar_hash) in paths.iter().zip(nar_hashes) {
             let _ = writeln!(text, "{name} {}", nar_hash.as_ref()?);
         }

@@ -5,10 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::compress::Compression;
+use super::duplicates::Duplicates;
 use super::layer::LayerOptions;
+use super::measure::{self, Outline};
 use super::source::Source;
 use super::spool::{Room, Spool};
-use super::{Error, measure, tar};
+use super::{Error, tar};
 use crate::parallel::in_parallel;
 
 /// Where layers are kept once they are made.
@@ -32,6 +34,9 @@ pub enum Storage<'a> {
     },
 }
 
+/// Where a layer goes, and which of its files are the same, if that is known.
+pub(super) type Place = (Room, Option<Arc<Duplicates>>);
+
 impl Storage<'_> {
     /// For layers that stand by themselves.
     pub(super) fn spool(&self) -> &Spool {
@@ -40,12 +45,14 @@ impl Storage<'_> {
         }
     }
 
-    /// Room for the layer of each source, whether or not it will be used.
+    /// Room for the layer of each source, and what had to be found out for that; `known` tells the
+    /// sizes of those that are not made.
     pub(super) fn rooms(
         &self,
         sources: &[Source],
         options: LayerOptions,
-    ) -> Result<Vec<Room>, Error> {
+        known: impl Fn(usize) -> Option<u64> + Sync,
+    ) -> Result<Vec<Place>, Error> {
         let Self::Archive { file, path, start, header, .. } = self else {
             return self.spooled(sources, options);
         };
@@ -53,19 +60,21 @@ impl Storage<'_> {
             return self.spooled(sources, options);
         }
         let order: Vec<usize> = (0..sources.len()).collect();
-        let sizes = in_parallel(&order, options.threads.get(), |index| {
-            measure::tar_size(&sources[index], options.whiteouts)
+        let sizes = in_parallel(&order, options.threads.get(), |index| match known(index) {
+            Some(size) => Ok((size, None)),
+            None => measure::outline(&sources[index], options)
+                .map(|Outline { size, duplicates }| (size, Some(Arc::new(duplicates)))),
         })?;
         let mut at = *start;
-        let rooms = sizes.into_iter().map(|size| {
+        let rooms = sizes.into_iter().map(|(size, duplicates)| {
             let begin = at + header(size);
             at = begin + size + tar::padding(size).len() as u64;
-            Room::within(file, path, begin, size)
+            (Room::within(file, path, begin, size), duplicates)
         });
         Ok(rooms.collect())
     }
 
-    fn spooled(&self, sources: &[Source], options: LayerOptions) -> Result<Vec<Room>, Error> {
-        sources.iter().map(|_| self.spool().room(options.compression)).collect()
+    fn spooled(&self, sources: &[Source], options: LayerOptions) -> Result<Vec<Place>, Error> {
+        sources.iter().map(|_| Ok((self.spool().room(options.compression)?, None))).collect()
     }
 }

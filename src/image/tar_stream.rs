@@ -1,21 +1,24 @@
 //! A layer's source as a tar stream, cut into blocks.
 
 use super::blob_writer::{Blob, BlobWriter};
-use super::entries::{self, Seen, Sink, file_mode};
+use super::duplicates::Duplicates;
+use super::entries::{self, Rules, Seen, Sink, file_mode};
 use super::layer::LayerOptions;
 use super::lazy::{self, Cuts, Format, Index};
 use super::machine::{Machine, Machines};
 use super::pool::Pool;
 use super::source::Source;
 use super::spool::Room;
+use super::witness::Witness;
 use super::{Error, tar};
 use crate::progress::{Event, Progress};
-use crate::tree::{Content, Nar, RegularFile};
+use crate::tree::{Content, RegularFile};
 
 /// Makes the blob of a layer.
 pub(crate) fn build(
     source: &Source,
     options: LayerOptions,
+    duplicates: &Duplicates,
     pool: &Pool,
     room: Room,
     progress: &dyn Progress,
@@ -31,7 +34,10 @@ pub(crate) fn build(
         progress,
     };
     stream.begin()?;
-    let seen = entries::pack(source, options.whiteouts, &mut stream)?;
+    let LayerOptions { whiteouts, verify, .. } = options;
+    let rules = Rules { whiteouts, verify, duplicates };
+    let seen = entries::pack(source, rules, &mut stream)?;
+    progress.report(Event::LayerRead { bytes: seen.linked });
     let (blob, machines) = stream.finish()?;
     Ok((blob, Seen { machines, ..seen }))
 }
@@ -71,16 +77,16 @@ impl Stream<'_> {
     }
 
     /// Reads a file's content straight into the block.
-    fn content(&mut self, content: &mut Content<'_>, nar: &mut Nar) -> Result<(), Error> {
+    fn content(&mut self, content: &mut Content<'_>, witness: &mut Witness) -> Result<(), Error> {
         if self.index.is_some() {
-            return self.chunks(content, nar);
+            return self.chunks(content, witness);
         }
         loop {
             let room = &mut self.buffer[self.filled..];
             match content.read(room)? {
                 0 => return self.put(tar::padding(content.size())),
                 count => {
-                    nar.content(&room[..count]);
+                    witness.content(&room[..count]);
                     self.advance(count)?;
                 }
             }
@@ -88,7 +94,7 @@ impl Stream<'_> {
     }
 
     /// As [`Self::content`], for a lazy format.
-    fn chunks(&mut self, content: &mut Content<'_>, nar: &mut Nar) -> Result<(), Error> {
+    fn chunks(&mut self, content: &mut Content<'_>, witness: &mut Witness) -> Result<(), Error> {
         let mut left = content.size();
         while left > 0 {
             let chunk = self.begin_chunk(left)?;
@@ -99,7 +105,7 @@ impl Stream<'_> {
             while self.filled < end {
                 let bytes = &mut self.buffer[self.filled..room];
                 let count = content.read(bytes)?;
-                nar.content(&bytes[..count]);
+                witness.content(&bytes[..count]);
                 if let Some(index) = &mut self.index {
                     index.content(&bytes[..count]);
                 }
@@ -208,15 +214,15 @@ impl Sink for Stream<'_> {
         &mut self,
         name: &[u8],
         file: RegularFile<'_>,
-        nar: &mut Nar,
+        witness: &mut Witness,
         path: &[u8],
     ) -> Result<(), Error> {
         let mut content = file.open()?;
         let (executable, size) = (content.executable(), content.size());
-        nar.file(path, executable, size);
+        witness.file(path, executable, size);
         self.header(name, file_mode(executable), tar::Kind::File { size })?;
-        self.content(&mut content, nar)?;
-        nar.end_file(size);
+        self.content(&mut content, witness)?;
+        witness.end_file(size);
         if let Some(machine) = Machine::of(content.head()) {
             self.machines.add(machine, format!("/{}", String::from_utf8_lossy(name)));
         }

@@ -20,6 +20,8 @@ pub struct Content<'a> {
     executable: bool,
     size: u64,
     left: u64,
+    /// When it was written to last, in seconds and nanoseconds.
+    written: (i64, u64),
     /// Whether the end was seen where it should be.
     ended: bool,
     head: [u8; HEAD_LEN],
@@ -33,7 +35,9 @@ impl<'a> Content<'a> {
         }
         let size = u64::try_from(stat.st_size).unwrap_or(0);
         let executable = executable(stat.st_mode);
-        Ok(Self { path, fd, executable, size, left: size, ended: false, head: [0; HEAD_LEN] })
+        let written = (stat.st_mtime, stat.st_mtime_nsec);
+        let (left, ended, head) = (size, false, [0; HEAD_LEN]);
+        Ok(Self { path, fd, executable, size, left, written, ended, head })
     }
 
     /// Whether its owner may execute it, the only permission that a NAR keeps.
@@ -73,6 +77,20 @@ impl<'a> Content<'a> {
         }
         self.left -= count as u64;
         self.ended = self.left == 0 && (count < most || count == 0);
+        // What came in one piece is what the file was at that moment.
+        if self.ended && before > 0 {
+            self.check_time()?;
+        }
         Ok(count)
+    }
+
+    /// Against the time of the last write when it was opened. (Not that of the last change: making
+    /// a hard link to it is one.)
+    fn check_time(&self) -> Result<(), Error> {
+        let stat = rustix::fs::fstat(&self.fd).map_err(Error::io("look at", self.path))?;
+        match (stat.st_mtime, stat.st_mtime_nsec) == self.written {
+            true => Ok(()),
+            false => Err(Error::Written { path: self.path.into() }),
+        }
     }
 }

@@ -22,6 +22,8 @@ pub enum Error {
     Size { path: PathBuf, expected: u64, got: u64 },
     #[error("`{}` changed while it was read: it was a regular file, then something else", path.display())]
     Replaced { path: PathBuf },
+    #[error("`{}` changed while it was read: something was written to it", path.display())]
+    Written { path: PathBuf },
 }
 
 impl Error {
@@ -44,7 +46,7 @@ impl Error {
             Self::Kind { .. } => {
                 "something other than Nix put it there: restore the store path with `nix-store --repair-path`"
             }
-            Self::Size { .. } | Self::Replaced { .. } => {
+            Self::Size { .. } | Self::Replaced { .. } | Self::Written { .. } => {
                 "nothing may write to a store path: find out what does, then `nix-store --repair-path`"
             }
         };

@@ -8,9 +8,11 @@
 mod content;
 mod error;
 mod nar;
+mod open;
 mod walk;
 
 pub use content::{Content, HEAD_LEN};
 pub use error::Error;
 pub use nar::Nar;
-pub use walk::{RegularFile, Visitor, Walker};
+pub use open::open;
+pub use walk::{Inode, Measured, RegularFile, Visitor, Walker};

@@ -24,6 +24,11 @@ impl Nar {
         nar
     }
 
+    /// Whether it is hashed, so that all content must be seen.
+    pub fn hashes(&self) -> bool {
+        self.hash.is_some()
+    }
+
     /// A directory at `path`, relative to the store path.
     pub fn directory(&mut self, path: &[u8]) {
         self.entry(path);

@@ -47,26 +47,66 @@ pub struct RegularFile<'a> {
     at: &'a Path,
 }
 
+/// What can be said of a regular file without opening it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Measured {
+    /// Whether its owner may execute it, the only permission that a NAR keeps.
+    pub executable: bool,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Which file it is, if it has several names.
+    pub inode: Option<Inode>,
+}
+
+/// Two names with the same inode have the same content, which spares reading it twice. Nothing else
+/// may follow from it: a store path means the same with hard links and without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Inode {
+    device: u64,
+    number: u64,
+    /// Some file systems put several others under one device number, so that inode numbers meet;
+    /// the time of the last change, to the nanosecond, tells those apart.
+    changed: (i64, u64),
+}
+
 impl<'a> RegularFile<'a> {
     /// Opens it for reading.
     pub fn open(self) -> Result<Content<'a>, Error> {
-        // A pipe that took its place must not block us.
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        match rustix::fs::openat(self.parent, self.name, flags, Mode::empty()) {
-            Ok(fd) => Content::new(self.at, fd),
-            Err(Errno::LOOP) => Err(Error::Replaced { path: self.at.into() }),
-            Err(errno) => Err(Error::io("open", self.at)(errno)),
-        }
+        open_file(self.parent, self.name, self.at)
     }
 
-    /// Whether it is executable and how long it is, without opening it.
-    pub fn measure(self) -> Result<(bool, u64), Error> {
+    /// Looks at it without opening it.
+    pub fn measure(self) -> Result<Measured, Error> {
         let stat = rustix::fs::statat(self.parent, self.name, AtFlags::SYMLINK_NOFOLLOW)
             .map_err(Error::io("look at", self.at))?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(Error::Replaced { path: self.at.into() });
         }
-        Ok((executable(stat.st_mode), u64::try_from(stat.st_size).unwrap_or(0)))
+        let inode = Inode {
+            device: stat.st_dev,
+            number: stat.st_ino,
+            changed: (stat.st_ctime, stat.st_ctime_nsec),
+        };
+        Ok(Measured {
+            executable: executable(stat.st_mode),
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+            inode: (stat.st_nlink > 1).then_some(inode),
+        })
+    }
+}
+
+/// Opens the regular file `name` in `parent`; `at` is what to call it in a message.
+pub(super) fn open_file<'a>(
+    parent: BorrowedFd<'_>,
+    name: &CStr,
+    at: &'a Path,
+) -> Result<Content<'a>, Error> {
+    // A pipe that took its place must not block us.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    match rustix::fs::openat(parent, name, flags, Mode::empty()) {
+        Ok(fd) => Content::new(at, fd),
+        Err(Errno::LOOP) => Err(Error::Replaced { path: at.into() }),
+        Err(errno) => Err(Error::io("open", at)(errno)),
     }
 }
 

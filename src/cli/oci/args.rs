@@ -94,6 +94,19 @@ pub(crate) struct OciArgs {
     #[arg(long, value_name = "WHAT", default_value = "refuse", help_heading = "Layers")]
     pub(super) whiteouts: WhiteoutsArg,
 
+    /// Check while reading that store paths still have the content with which they were registered
+    #[arg(long, help_heading = "Layers")]
+    pub(super) verify: bool,
+
+    /// Store every file by itself, even if its layer has the same one already; without this, it is a
+    /// hard link to that
+    #[arg(long, overrides_with = "dedup", help_heading = "Layers")]
+    pub(super) no_dedup: bool,
+
+    /// Store files of a layer that are the same once (the default)
+    #[arg(long, overrides_with = "no_dedup", hide = true)]
+    pub(super) dedup: bool,
+
     /// Program to run; bin/x is looked up in the roots [default: the only program of a root, or
     /// else what --from-image runs]
     #[arg(long, visible_alias = "entrypoint", value_name = "PROG", help_heading = "Container")]

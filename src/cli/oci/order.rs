@@ -124,6 +124,8 @@ impl OciArgs {
                 WhiteoutsArg::Refuse => Whiteouts::Refuse,
                 WhiteoutsArg::Omit => Whiteouts::Omit,
             },
+            dedup: !self.no_dedup,
+            verify: self.verify,
             threads: self.closure.threads(),
         };
         let recalled = image::recall(&sources, options, given.cache, &known);
