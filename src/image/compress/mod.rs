@@ -5,6 +5,7 @@
 //! regard to any other, and the results are strung together: in one [`gzip`] member, or as
 //! [`zstd`] frames.
 
+mod deflate;
 mod gzip;
 mod zstd;
 

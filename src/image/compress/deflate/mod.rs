@@ -1,0 +1,8 @@
+//! Deflate streams: RFC 1951.
+
+// Bits are cut out of words all the time; that the rest is cut off is what is meant.
+#![allow(clippy::cast_possible_truncation)]
+
+mod bits;
+mod code;
+pub(super) mod final_block;
