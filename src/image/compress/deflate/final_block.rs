@@ -10,6 +10,7 @@ use std::io;
 
 use super::bits::Bits;
 use super::code::{Code, invalid};
+use super::symbols::{DISTANCES, END_OF_BLOCK, LENGTH_BITS, LITERALS, ORDER, distance_bits};
 
 /// Where the last block is, in bits from the start of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,21 +52,7 @@ const STOP: Entry = 1 << 15;
 /// …nothing was skipped since the code word is longer than the window, or none.
 const LONG: Entry = STOP | 1 << 14;
 
-/// Code words of at most this many symbols: literals and lengths, distances.
-const LITERALS: usize = 288;
-const DISTANCES: usize = 32;
-const END_OF_BLOCK: u16 = 256;
-
-/// How many bits follow the code word of a length or a distance (RFC 1951 section 3.2.5); none for
-/// those that are no symbols.
-const LENGTH_BITS: [u8; 29] =
-    [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0];
-
-fn distance_bits(symbol: u16) -> Option<u32> {
-    (symbol < 30).then(|| (u32::from(symbol) / 2).saturating_sub(1))
-}
-
-/// The same of a literal or length, and whether a distance follows.
+/// How many bits follow the word of a literal or length, and whether a distance does.
 fn literal_bits(symbol: u16) -> Option<(u32, Entry)> {
     match symbol {
         0..END_OF_BLOCK => Some((0, 0)),
@@ -220,7 +207,6 @@ fn fixed_literals() -> io::Result<Code<LITERALS>> {
 
 /// Reads the codes that a block begins with (RFC 1951 section 3.2.7).
 fn codes(bits: &mut Bits<'_>) -> io::Result<(Code<LITERALS>, Code<DISTANCES>)> {
-    const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
     let literals = bits.take(5)? as usize + 257;
     let distances = bits.take(5)? as usize + 1;
     let count = bits.take(4)? as usize + 4;
@@ -393,6 +379,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn streams_are_opened_and_go_on(
             parts in prop::collection::vec((bytes(), 0_u32..=9), 2..5),

@@ -5,4 +5,10 @@
 
 mod bits;
 mod code;
+pub(super) mod fast;
 pub(super) mod final_block;
+mod huffman;
+mod matcher;
+mod sequence;
+mod symbols;
+mod writer;
