@@ -16,7 +16,7 @@ use support::scan_store::ScanStore;
 use support::temp_dir;
 use support::tool::binary;
 
-const COMPRESSIONS: [&str; 4] = ["gzip", "gzip:1", "zstd", "none"];
+const COMPRESSIONS: [&str; 6] = ["gzip", "gzip:1", "zstd", "none", "zstd:chunked", "estargz"];
 
 /// `closure2img oci ROOT FLAG…`, as a command to add to.
 fn oci(root: impl AsRef<Path>, flags: &[&str]) -> Command {
@@ -62,9 +62,9 @@ fn threads_that_share_a_layer_do_not_show() {
         store.file(&format!("small-{number}/text"), text(40_000 * number, 2));
     }
     store.file("small-20", ScanStore::path("large"));
-    for compress in ["gzip", "zstd"] {
+    for compress in ["gzip", "zstd", "zstd:chunked", "estargz"] {
         let mut results = BTreeMap::new();
-        for threads in ["1", "2", "8", "8", "8"] {
+        for threads in ["1", "2", "3", "8", "8", "8"] {
             let flags = ["--compress", compress, "--max-layers=9", "--threads", threads];
             let got = digest(oci(store.real("small-0"), &flags).arg("--store").arg(store.dir()));
             results.insert(got, threads);
