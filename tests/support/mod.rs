@@ -31,6 +31,7 @@ pub mod fake_http;
 pub mod ferro;
 pub mod handmade;
 pub mod image;
+pub mod lazy;
 pub mod lock;
 pub mod nix;
 pub mod outcome;
