@@ -32,6 +32,7 @@ pub mod ferro;
 pub mod handmade;
 pub mod image;
 pub mod killed;
+pub mod lazy;
 pub mod lock;
 pub mod nix;
 pub mod opened;
