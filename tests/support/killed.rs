@@ -1,7 +1,7 @@
 //! Programs that are ended with SIGKILL at random moments, which the same seed gives again.
 
 use std::fs::File;
-use std::io::{Read, Seek};
+use std::io::{Read, Seek, Write};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -33,7 +33,8 @@ pub fn seed() -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
     let seed = std::env::var("KILL_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or(u64::from(now.subsec_nanos()) | 1);
-    println!("KILL_SEED={seed}");
+    // Whoever reads of a failure needs it.
+    let _ = writeln!(std::io::stderr(), "KILL_SEED={seed}");
     seed
 }
 
