@@ -3,10 +3,8 @@
 
 mod support;
 
-use std::env;
 use std::fs::{self, File};
 use std::io::Read;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 

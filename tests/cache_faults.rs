@@ -31,12 +31,12 @@ impl World {
         let dir = temp_dir();
         let store = ScanStore::new(dir.path());
         let mut random = Random(7);
-        let mut text = String::new();
-        for n in 0..LIBRARIES {
+        let libraries = (0..LIBRARIES).map(|n| {
             let name = format!("lib-{n}");
             store.file(&format!("{name}/lib"), random.bytes(20_000 * (n + 1)));
-            text.push_str(&format!("{}\n", ScanStore::path(&name)));
-        }
+            ScanStore::path(&name)
+        });
+        let text = libraries.collect::<Vec<_>>().join("\n");
         store.program("app/bin/app", text);
         let world = Self { dir, store };
         // What the hashes are, only reading tells; written down, they are known.

@@ -89,6 +89,19 @@ fn a_changed_path_alone_is_read() {
 }
 
 #[test]
+fn what_is_kept_with_dead_paths_is_not_read_either() {
+    peer!("docker-registry", "nix-build", "strace");
+    let (store, registry) = (nix::store(), DockerRegistry::plain());
+    let reference = registry.reference("app:1");
+    let mut first = push(&store.app, &reference);
+    Outcome::of(first.args(["--layer", "*"])).success();
+    Outcome::of(&mut push(&store.app2, &reference)).success().complains("left the closure");
+    let (again, files) = opened(&push(&store.app2, &reference));
+    again.success().complains("left the closure");
+    assert_eq!(files, Vec::<String>::new());
+}
+
+#[test]
 fn an_image_of_other_options_is_another_image() {
     peer!("docker-registry", "nix-build", "strace");
     let (store, registry) = (nix::store(), DockerRegistry::plain());

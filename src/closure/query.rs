@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
-use std::fs::File;
-use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -12,6 +10,7 @@ use layering::{Graph, GraphError, StoreDir, StorePath};
 
 use super::graph_file::{self, GraphFile};
 use super::{Database, Error, Location, PathInfo, Root, Store, scan};
+use crate::bounded;
 
 /// Who says what refers to what.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,6 +80,20 @@ impl Closure {
     /// The closure as planning sees it.
     pub fn graph(&self) -> Result<Graph, GraphError> {
         Graph::new(self.paths.iter().map(PathInfo::row))
+    }
+
+    /// What the store knows of paths that need not be in the closure, without looking at them.
+    pub fn look_up<'a>(
+        &self,
+        paths: impl IntoIterator<Item = &'a StorePath>,
+    ) -> Result<Vec<PathInfo>, Error> {
+        let unknown = paths.into_iter().map(|path| PathInfo::new(path.clone(), 0, Vec::new()));
+        let mut infos: Vec<PathInfo> = unknown.collect();
+        let database = Database::of(&self.store);
+        if !infos.is_empty() && database.is_there() {
+            database.fill(&mut infos)?;
+        }
+        Ok(infos)
     }
 
     /// Walks the paths whose size is unknown, or whose hash is and is asked for.
@@ -167,13 +180,7 @@ const MAX_GRAPH: u64 = 512 << 20;
 
 /// `fallback` is the store of paths that are written without one.
 fn read(file: &Path, fallback: &StoreDir) -> Result<GraphFile, Error> {
-    let mut bytes = Vec::new();
-    File::open(file)
-        .and_then(|open| open.take(MAX_GRAPH + 1).read_to_end(&mut bytes))
-        .and_then(|count| match count as u64 > MAX_GRAPH {
-            true => Err(io::ErrorKind::FileTooLarge.into()),
-            false => Ok(()),
-        })
+    let bytes = bounded::read(file, MAX_GRAPH)
         .map_err(|source| Error::ReadGraph { file: file.into(), source })?;
     Ok(graph_file::parse(&bytes, &file.display().to_string(), fallback)?)
 }

@@ -43,6 +43,8 @@ pub struct Order {
     pub closure: Closure,
     /// Which of them share a layer.
     pub plan: Plan,
+    /// What is known of the paths in the plan that left the closure.
+    pub dead: Vec<PathInfo>,
     /// What is outside the store.
     pub root_files: RootFiles,
     /// The program to run.
@@ -68,7 +70,7 @@ impl Order {
     pub fn sources(&self) -> Result<Vec<Source>, Error> {
         let store = &self.closure.store;
         let known: BTreeMap<&StorePath, &PathInfo> =
-            self.closure.paths.iter().map(|info| (&info.path, info)).collect();
+            self.closure.paths.iter().chain(&self.dead).map(|info| (&info.path, info)).collect();
         let locate = |path: &StorePath| {
             let info = known.get(path);
             let nar_size = info.map(|info| info.nar_size).filter(|&size| size > 0);

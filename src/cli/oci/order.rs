@@ -101,9 +101,11 @@ impl OciArgs {
             progress.report(Event::Warning { text: &text });
         }
         let annotations: BTreeMap<String, String> = self.annotation.iter().cloned().collect();
+        let dead = closure.look_up(plan.dead())?;
         let order = Order {
             closure,
             plan,
+            dead,
             root_files,
             program,
             run,
