@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use support::copy::{skopeo, unpack};
 use support::image::Layout;
@@ -55,6 +56,9 @@ fn sizes(store: &ScanStore) -> PathBuf {
             store.program(&format!("sizes/again/{number:02}"), text(size, 8));
         }
     }
+    // The same once more, which will be links.
+    store.file("sizes/twice/large", text(4 * MIB + 1, 7));
+    store.file("sizes/twice/small", text(MIB - 1, 7));
     for number in 0..300 {
         store.file(&format!("sizes/many/{number}"), text(number * 11, 9));
         store.link(&format!("sizes/links/{number}"), "../many/0");
@@ -97,6 +101,8 @@ fn each_chunk_is_where_the_table_says() {
             let read = if mib == 1 { zstd_chunked(&blob, layer) } else { estargz(&blob, layer) };
             let diff_id = format!("sha256:{}", HEXLOWER.encode(&Sha256::digest(&read.tar)));
             assert_eq!(diff_ids[index], diff_id);
+            let is_link = |entry: &&Value| entry["type"] == "hardlink";
+            assert_eq!(read.entries.iter().filter(is_link).count(), if index == 0 { 2 } else { 0 });
             let sizes = read.entries.iter().filter_map(|entry| entry["size"].as_u64());
             let chunks: u64 = sizes.map(|size| size.div_ceil(mib << 20)).sum();
             assert_eq!(chunks, read.chunks as u64);

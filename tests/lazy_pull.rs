@@ -25,12 +25,15 @@ fn noise(size: usize, mut seed: u64) -> Vec<u8> {
 
 const MIB: usize = 1 << 20;
 
-/// A store path with a large file, whose middle is `middle`, one as large that is the same in all, and small ones.
+/// A store path with a large file, whose middle is `middle`, one as large that is the same in all and there twice, and
+/// small ones.
 fn library(store: &ScanStore, name: &str, middle: &[u8]) {
     let mut large = noise(5 * MIB, 1);
     large[5 * MIB / 2..][..middle.len()].copy_from_slice(middle);
     store.program(&format!("{name}/lib/large.so"), large);
-    store.file(&format!("{name}/share/same"), noise(5 * MIB, 2));
+    for copy in ["same", "twin"] {
+        store.file(&format!("{name}/share/{copy}"), noise(5 * MIB, 2));
+    }
     for number in 0..50 {
         store.file(&format!("{name}/share/small/{number}"), noise(1000 * number, 3));
     }
@@ -54,7 +57,9 @@ fn assert_has(podman: &Podman, reference: &str, store: &ScanStore, name: &str) {
     let root = Path::new(mounted.text());
     // Made by hand, the folders are writable; those of an image never are.
     let copy = root.join(&ScanStore::path(name)[1..]);
-    for file in ["lib/large.so", "share/same", "share/name", "share/link", "share/small"] {
+    for file in
+        ["lib/large.so", "share/same", "share/twin", "share/name", "share/link", "share/small"]
+    {
         let (real, copy) = (store.real(name).join(file), copy.join(file));
         if real.is_dir() {
             for entry in fs::read_dir(&real).expect("listing a folder") {
