@@ -5,45 +5,23 @@ mod support;
 
 use std::env;
 use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::Read;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use support::demo::{Demo, HELLO, explained};
 use support::fake_http::{FakeHttp, Reply};
 use support::outcome::Outcome;
+use support::small_disk::SmallDisk;
 
-/// A file system with 16 KiB: room for the layers of the demo when they are compressed, as none is
-/// larger than a page, and not for more.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    /// Mounts one, or says why it cannot; with `CI` set, it must.
-    fn mount(at: &Path) -> Option<Self> {
-        fs::create_dir(at).expect("creating a folder");
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=16k", "tmpfs"]).arg(at);
-        let outcome = Outcome::of(&mut mount);
-        if outcome.code == Some(0) {
-            return Some(Self(at.to_owned()));
-        }
-        assert!(env::var_os("CI").is_none(), "{}", outcome.errors());
-        let _ = writeln!(std::io::stderr(), "SKIPPED: no mounts without privileges");
-        None
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
-    }
-}
+/// Room for the layers of the demo when they are compressed, as none is larger than a page, and not for more.
+const SIZE: &str = "16k";
 
 #[test]
 fn a_full_disk() {
     let demo = Demo::new();
-    let Some(_disk) = SmallDisk::mount(&demo.path("disk")) else { return };
+    let Some(_disk) = SmallDisk::mount(&demo.path("disk"), SIZE) else { return };
     fs::write(demo.path("disk/app"), "kept").expect("writing a file");
     let hint = "hint: make room there, or let TMPDIR";
     for format in ["archive", "docker"] {

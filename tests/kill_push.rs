@@ -7,13 +7,14 @@
 mod support;
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use registry::{Blob, Client, ClientOptions, Digest, Environment, Manifest, Memory, Silent, push};
+use support::killed::{Random, kill, seed};
 use support::outcome::Outcome;
 use support::registry::DockerRegistry;
 use support::scan_store::ScanStore;
@@ -28,28 +29,6 @@ const PUSHES: u32 = 3;
 /// They hold each other up: the time in which to kill, in times of one push alone.
 const STRETCH: f64 = 2.5;
 const MAX_BLOB: u64 = 64 << 20;
-
-/// Marsaglia's xorshift: numbers that the same seed gives again.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    /// At least 0, less than 1.
-    fn part(&mut self) -> f64 {
-        f64::from(u32::try_from(self.next() >> 32).expect("32 bits")) / f64::from(u32::MAX)
-    }
-
-    fn bytes(&mut self, count: usize) -> Vec<u8> {
-        let words = std::iter::repeat_with(|| self.next().to_le_bytes());
-        words.take(count.div_ceil(8)).flatten().take(count).collect()
-    }
-}
 
 /// Two versions of a program, each with libraries of its own and one that both have.
 fn store(dir: &Path) -> ScanStore {
@@ -146,10 +125,8 @@ fn a_killed_push_leaves_the_old_image_or_the_new_one() {
     let own: Vec<&Memory> = new_blobs.iter().filter(|blob| !is_old(blob)).collect();
     assert_ne!(old.digest, new.digest);
 
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
-    let seed = std::env::var("KILL_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = seed.unwrap_or(u64::from(now.subsec_nanos()) | 1);
-    println!("KILL_SEED={seed}, a push takes {longest:?}");
+    let seed = seed();
+    println!("a push takes {longest:?}");
 
     let (kills, repositories) = (AtomicU32::new(0), AtomicU32::new(0));
     // How many blobs of the new image were there: none, some, all; and last, the tag was new.
@@ -167,7 +144,11 @@ fn a_killed_push_leaves_the_old_image_or_the_new_one() {
                     push(&stage.client(&repository), old_blobs, old, &Silent)
                         .expect("the old image");
                     for _ in 0..IN_A_ROW {
-                        let killed = kill(&mut stage.push("2", &repository), longest, &mut random);
+                        let killed = kill(
+                            &mut stage.push("2", &repository),
+                            longest.mul_f64(STRETCH),
+                            &mut random,
+                        );
                         let (manifest, _) = stage.image(&repository);
                         let is_new = manifest == *new;
                         assert!(is_new || manifest == *old, "{repository} is another image");
@@ -193,19 +174,4 @@ fn a_killed_push_leaves_the_old_image_or_the_new_one() {
     let tally = *tally.lock().expect("a lock");
     println!("killed with none, some, all of its blobs there, with the new tag: {tally:?}");
     assert!(tally[1] > 0, "no kill came between two blobs");
-}
-
-/// Runs the command and kills it somewhere in the time that it needs. Whether it still ran.
-fn kill(command: &mut Command, longest: Duration, random: &mut Random) -> bool {
-    let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut child = quiet.spawn().expect("starting the program");
-    thread::sleep(longest.mul_f64(STRETCH * random.part()));
-    let ended = child.try_wait().expect("asking for the program");
-    if let Some(status) = ended {
-        assert!(status.success(), "the push failed");
-        return false;
-    }
-    child.kill().expect("killing the program");
-    // It may have ended in the meantime.
-    !child.wait().expect("waiting for the program").success()
 }

@@ -52,8 +52,10 @@ fn docker_runs_what_it_loads_in_every_form() {
         ("archive", "gzip"),
         ("archive", "gzip:9"),
         ("archive", "none"),
+        ("archive", "estargz"),
         ("docker", "gzip"),
         ("docker", "none"),
+        ("docker", "estargz"),
     ] {
         let form = format!("{format}, {compress}");
         let archive = dir.path().join("app.tar");
@@ -101,6 +103,8 @@ fn podman_runs_what_it_loads_in_every_form() {
         ("archive", "gzip"),
         ("archive", "none"),
         ("archive", "zstd"),
+        ("archive", "zstd:chunked"),
+        ("archive", "estargz"),
         ("docker", "gzip"),
         ("docker", "none"),
     ] {
@@ -122,7 +126,14 @@ fn containerd_runs_what_it_imports_in_every_form() {
     let containerd = Containerd::start();
     // The snapshotter that works on every file system.
     let native = "--snapshotter=native";
-    let forms = [("archive", "gzip"), ("archive", "none"), ("archive", "zstd"), ("docker", "gzip")];
+    let forms = [
+        ("archive", "gzip"),
+        ("archive", "none"),
+        ("archive", "zstd"),
+        ("archive", "zstd:chunked"),
+        ("archive", "estargz"),
+        ("docker", "gzip"),
+    ];
     for (format, compress) in forms {
         let archive = dir.path().join("app.tar");
         let flags = ["--format", format, "--compress", compress, "--tag", "team/app:1.0"];

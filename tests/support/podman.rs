@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::process::Command;
 
+use serde_json::json;
 use tempfile::TempDir;
 
 use super::dockerd::clear_away;
@@ -26,18 +27,48 @@ lock_type = "file"
 runtime = "runc"
 "#;
 
+/// How the storage is set up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Storage {
+    /// vfs, which works on every file system and leaves no mount behind.
+    Plain,
+    /// overlay, the only one that takes layers in parts.
+    Partial,
+}
+
 /// Storage and settings for podman. Needs `peer!("podman", "runc")`.
 pub struct Podman {
     dir: TempDir,
+    storage: Storage,
 }
 
 impl Podman {
     /// Podman with no images.
     pub fn new() -> Self {
+        Self::start(Storage::Plain)
+    }
+
+    /// Podman that fetches of a layer only what it lacks, where the layer says what is in it.
+    pub fn partial() -> Self {
+        let podman = Self::start(Storage::Partial);
+        let path = |name: &str| json!(podman.dir.path().join(name));
+        // Of TOML, the part that JSON's strings are in, too.
+        let config = format!(
+            "[storage]\ndriver = \"overlay\"\nrunroot = {}\ngraphroot = {}\n\
+             [storage.options]\npull_options = {{enable_partial_images = \"true\"}}\n",
+            path("run"),
+            path("root"),
+        );
+        fs::write(podman.dir.path().join("storage.conf"), config)
+            .expect("writing podman's configuration");
+        podman
+    }
+
+    fn start(storage: Storage) -> Self {
         let dir = super::temp_dir();
         fs::write(dir.path().join("containers.conf"), CONFIG)
             .expect("writing podman's configuration");
-        Self { dir }
+        Self { dir, storage }
     }
 
     /// Runs `podman ARGS`. Containers need `--network=none`.
@@ -56,9 +87,13 @@ impl Podman {
         {
             command.env_remove(name);
         }
-        // vfs works on every file system and leaves no mount behind.
+        command.arg("--tmpdir").arg(self.dir.path().join("tmp"));
+        if self.storage == Storage::Partial {
+            command.env("CONTAINERS_STORAGE_CONF", self.dir.path().join("storage.conf"));
+            return command;
+        }
         command.arg("--storage-driver=vfs");
-        for (flag, folder) in [("--root", "root"), ("--runroot", "run"), ("--tmpdir", "tmp")] {
+        for (flag, folder) in [("--root", "root"), ("--runroot", "run")] {
             command.arg(flag).arg(self.dir.path().join(folder));
         }
         command

@@ -128,6 +128,20 @@ impl DockerRegistry {
         self.server.log()
     }
 
+    /// What it sent of blobs so far: of each answer to a GET, the blob's digest, the status and how many bytes.
+    pub fn sent(&self) -> Vec<(String, u16, u64)> {
+        let log = self.log();
+        let lines = log.lines().filter_map(|line| {
+            let (_, request) = line.split_once("\"GET /v2/")?;
+            let (target, rest) = request.split_once(" HTTP/1.1\" ")?;
+            let (_, digest) = target.split_once("/blobs/")?;
+            let mut numbers = rest.split(' ');
+            let (status, bytes) = (numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?);
+            Some((digest.to_owned(), status, bytes))
+        });
+        lines.collect()
+    }
+
     /// How many requests with this method it has answered so far.
     pub fn requests(&self, method: &str) -> usize {
         let quoted = format!("\"{method} /v2/");

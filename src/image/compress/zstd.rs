@@ -22,3 +22,25 @@ impl Frames {
         compressor.compress(input)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn what_came_before_does_not_show(
+            blocks in prop::collection::vec(
+                (prop::collection::vec(0_u8..40, 0..30_000), 1_usize..30, 1_i32..=19), 1..8),
+        ) {
+            let mut frames = Frames::default();
+            for (input, repeat, level) in blocks {
+                let input = input.repeat(repeat);
+                let fresh = ::zstd::bulk::compress(&input, level).unwrap();
+                prop_assert_eq!(frames.frame(level, &input).unwrap(), fresh);
+            }
+        }
+    }
+}
