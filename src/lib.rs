@@ -19,6 +19,7 @@
 //! - [`push`]: to registries, while layers are still being made.
 //! - [`report`]: a plan as a page to look at.
 //! - [`progress`]: what is told on the way.
+//! - [`timings`]: where time went.
 //!
 //! Which paths share a layer is decided by the [`layering`] crate, and [`registry`] moves blobs.
 
@@ -37,4 +38,5 @@ mod parallel;
 pub mod progress;
 pub mod push;
 pub mod report;
+pub mod timings;
 pub mod tree;

@@ -9,6 +9,7 @@ use registry::{Blob, Client, Descriptor, Digest, Queue, Reference, Survey};
 use crate::cache::{KnownLayer, Published};
 use crate::image::{Base, BaseLayer, Image, Images, Layer};
 use crate::progress::{Event, Progress};
+use crate::timings::{self, Origin, Stage, time};
 
 /// What was seen at a tag so long ago may have been replaced by somebody else.
 const STALE: Duration = Duration::from_secs(10);
@@ -131,7 +132,12 @@ pub fn sending<T, E: From<registry::Error>>(
     progress: &dyn Progress,
     work: impl FnOnce(&Sender<'_, '_>) -> Result<T, E>,
 ) -> Result<T, E> {
-    registry::sending(&Forward(progress), |queue| work(&Sender { queue, targets }))
+    let origin = timings::origin();
+    let uploads = Uploads { forward: Forward(progress), origin: origin.clone() };
+    // When the work is done, this thread has nothing to do but to wait.
+    time(Stage::Wait, || {
+        registry::sending(&uploads, |queue| origin.resume(|| work(&Sender { queue, targets })))
+    })
 }
 
 /// Completes a push whose blobs are in place: the manifests of several images by their digests, then
@@ -179,6 +185,26 @@ pub fn publish(
     progress: &dyn Progress,
 ) -> Result<Digest, registry::Error> {
     list.publish(&target.client, subject, &Forward(progress))
+}
+
+/// Tells the registry's events as ours, and watches the threads that send.
+struct Uploads<'a> {
+    forward: Forward<'a>,
+    origin: Origin,
+}
+
+impl registry::Progress for Uploads<'_> {
+    fn report(&self, event: registry::Event<'_>) {
+        match event {
+            registry::Event::Started { size, .. } => {
+                self.origin.begin("upload", Stage::Upload);
+                timings::count(Stage::Upload, usize::try_from(size).unwrap_or(usize::MAX));
+            }
+            registry::Event::Done { .. } => timings::end("upload"),
+            _ => {}
+        }
+        self.forward.report(event);
+    }
 }
 
 /// Tells the registry's events as ours.

@@ -37,7 +37,14 @@ pub(crate) fn total(sizes: impl IntoIterator<Item = u64>) -> u64 {
 
 /// Writes rows to stdout with their columns aligned, numbers to the right.
 pub(crate) fn table<const N: usize>(right: [bool; N], rows: &[[String; N]]) -> std::io::Result<()> {
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut out = std::io::stdout().lock();
+    out.write_all(aligned(right, rows).as_bytes())?;
+    out.flush()
+}
+
+/// Rows as lines with their columns aligned.
+pub(crate) fn aligned<const N: usize>(right: [bool; N], rows: &[[String; N]]) -> String {
+    let mut text = String::new();
     let width =
         |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..N).map(width).collect();
@@ -49,7 +56,7 @@ pub(crate) fn table<const N: usize>(right: [bool; N], rows: &[[String; N]]) -> s
                 if right[column] { (pad.as_str(), "") } else { ("", pad.as_str()) };
             line.extend([before, cell, after, "  "]);
         }
-        writeln!(out, "{}", line.trim_end())?;
+        text.extend([line.trim_end(), "\n"]);
     }
-    out.flush()
+    text
 }

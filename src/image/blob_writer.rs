@@ -17,6 +17,7 @@ use super::hasher::Hasher;
 use super::lazy::{Chunk, Packed, Placed, Tail, Unit};
 use super::pool::{Done, Job, Pool, UnderWay};
 use super::spool::{Room, Spooled};
+use crate::timings::{self, Stage, time};
 
 /// A blob at rest and what its layer is known by.
 #[derive(Clone, Debug)]
@@ -123,7 +124,7 @@ impl<'a> BlobWriter<'a> {
 
     /// Waits for one compressed block.
     fn collect(&mut self) -> Result<(), Error> {
-        let done = self.results.1.recv().map_err(|_| Error::Stopped)?;
+        let done = time(Stage::Wait, || self.results.1.recv()).map_err(|_| Error::Stopped)?;
         self.take(done)
     }
 
@@ -167,9 +168,11 @@ impl<'a> BlobWriter<'a> {
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         if self.compression != Compression::None {
-            self.digest.update(bytes);
+            time(Stage::Hash, || self.digest.update(bytes));
+            timings::count(Stage::Hash, bytes.len());
         }
-        self.room.write(bytes, self.size)?;
+        time(Stage::Write, || self.room.write(bytes, self.size))?;
+        timings::count(Stage::Write, bytes.len());
         self.size += bytes.len() as u64;
         Ok(())
     }

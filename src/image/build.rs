@@ -20,6 +20,7 @@ use super::{Error, measure, tar_stream};
 use crate::cache::KnownLayer;
 use crate::parallel::in_parallel;
 use crate::progress::{Event, Progress, Silent};
+use crate::timings::{Stage, time};
 
 /// What making layers needs to know.
 pub struct Work<'a> {
@@ -56,7 +57,10 @@ pub fn build(
     })?;
     // The largest first, so that none is left to the end alone.
     order.retain(|&index| known[index].is_none());
-    let made = if order.is_empty() { Vec::new() } else { make(work, &order, progress, done)? };
+    let made = match order.is_empty() {
+        true => Vec::new(),
+        false => time(Stage::Tar, || make(work, &order, progress, done))?,
+    };
     if !made.is_empty()
         && let Some(cache) = spool.cache()
     {

@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use super::Error;
 use super::source::PathSource;
 use crate::parallel::in_parallel;
+use crate::timings::{self, Stage, time};
 use crate::tree::{self, Measured};
 
 /// From how many bytes on a file is worth a link: that of a block on most disks. Smaller ones would
@@ -196,7 +197,10 @@ impl Candidates {
         loop {
             match content.read(&mut buffer)? {
                 0 => return Ok(hash.finalize().into()),
-                count => hash.update(&buffer[..count]),
+                count => {
+                    time(Stage::Hash, || hash.update(&buffer[..count]));
+                    timings::count(Stage::Hash, count);
+                }
             }
         }
     }

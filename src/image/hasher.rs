@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 use sha2::{Digest, Sha256};
 
 use super::Error;
+use crate::timings::{self, Stage, time};
 
 /// Blocks that may wait to be hashed.
 const WAITING: usize = 2;
@@ -35,7 +36,11 @@ impl Hasher {
     pub(crate) fn beside() -> Self {
         let (blocks, taken) = sync_channel(WAITING);
         let (hashed, spare) = channel();
-        let thread = thread::spawn(move || hash(&taken, &hashed));
+        let origin = timings::origin();
+        let thread = thread::spawn(move || {
+            let _watched = origin.watch_in("hasher", Stage::Wait);
+            hash(&taken, &hashed)
+        });
         Self::Beside { blocks, spare, thread }
     }
 
@@ -43,12 +48,13 @@ impl Hasher {
     pub(crate) fn update(&mut self, block: Vec<u8>, filled: usize) -> Result<Vec<u8>, Error> {
         match self {
             Self::Here(hash) => {
-                hash.update(&block[..filled]);
+                time(Stage::Hash, || hash.update(&block[..filled]));
+                timings::count(Stage::Hash, filled);
                 Ok(block)
             }
             Self::Beside { blocks, spare, .. } => {
                 let length = block.len();
-                blocks.send((block, filled)).map_err(|_| Error::Stopped)?;
+                time(Stage::Wait, || blocks.send((block, filled))).map_err(|_| Error::Stopped)?;
                 Ok(spare.try_recv().unwrap_or_else(|_| vec![0; length]))
             }
         }
@@ -60,7 +66,7 @@ impl Hasher {
             Self::Here(hash) => hash,
             Self::Beside { blocks, thread, .. } => {
                 drop(blocks);
-                thread.join().map_err(|_| Error::Stopped)?
+                time(Stage::Wait, || thread.join()).map_err(|_| Error::Stopped)?
             }
         };
         Ok(hash.finalize().into())
@@ -70,7 +76,8 @@ impl Hasher {
 fn hash(blocks: &Receiver<(Vec<u8>, usize)>, hashed: &Sender<Vec<u8>>) -> Sha256 {
     let mut hash = Sha256::new();
     while let Ok((block, filled)) = blocks.recv() {
-        hash.update(&block[..filled]);
+        time(Stage::Hash, || hash.update(&block[..filled]));
+        timings::count(Stage::Hash, filled);
         // Nobody wants the buffer behind the last block.
         let _ = hashed.send(block);
     }

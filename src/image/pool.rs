@@ -12,6 +12,7 @@ use std::thread::Scope;
 
 use super::compress::{Compression, Compressor, Piece};
 use super::lazy::{self, Format, Packed, Unit};
+use crate::timings::{self, Stage, time};
 
 /// A block to compress.
 pub(crate) struct Job {
@@ -53,11 +54,15 @@ impl Pool {
     ) -> Self {
         let (jobs, taken) = mpsc::channel();
         *lock(&queue.0) = Some(taken);
+        let origin = timings::origin();
         for _ in 0..threads {
-            scope.spawn(|| {
+            let origin = origin.clone();
+            scope.spawn(move || {
+                let _watched = origin.watch_in("compressor", Stage::Wait);
                 let mut compressor = Compressor::default();
                 while let Some(job) = queue.take() {
-                    run(job, &mut compressor);
+                    timings::count(Stage::Compress, job.filled);
+                    time(Stage::Compress, || run(job, &mut compressor));
                 }
             });
         }
@@ -96,7 +101,8 @@ impl<'a> UnderWay<'a> {
             if self.count > 0 {
                 return false;
             }
-            free = self.pool.freed.wait(free).unwrap_or_else(PoisonError::into_inner);
+            let freed = time(Stage::Wait, || self.pool.freed.wait(free));
+            free = freed.unwrap_or_else(PoisonError::into_inner);
         }
         *free -= 1;
         self.count += 1;

@@ -12,6 +12,7 @@ use super::spool::Room;
 use super::witness::Witness;
 use super::{Error, tar};
 use crate::progress::{Event, Progress};
+use crate::timings::{self, Stage, time};
 use crate::tree::{Content, RegularFile};
 
 /// Makes the blob of a layer.
@@ -107,7 +108,8 @@ impl Stream<'_> {
                 let count = content.read(bytes)?;
                 witness.content(&bytes[..count]);
                 if let Some(index) = &mut self.index {
-                    index.content(&bytes[..count]);
+                    time(Stage::Hash, || index.content(&bytes[..count]));
+                    timings::count(Stage::Hash, count);
                 }
                 self.filled += count;
             }

@@ -3,6 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::timings::{self, Stage, time};
 use crate::tree::Nar;
 
 /// Sees the content of one store path's files.
@@ -38,7 +39,8 @@ impl Witness {
     pub(crate) fn content(&mut self, bytes: &[u8]) {
         self.nar.content(bytes);
         if let Some(hash) = &mut self.hash {
-            hash.update(bytes);
+            time(Stage::Hash, || hash.update(bytes));
+            timings::count(Stage::Hash, bytes.len());
         }
     }
 

@@ -7,6 +7,7 @@ use rustix::fs::FileType;
 
 use super::Error;
 use super::walk::executable;
+use crate::timings::{self, Stage, time};
 
 /// How many of a file's first bytes [`Content::head`] keeps: enough for an ELF header's type and
 /// machine.
@@ -64,8 +65,9 @@ impl<'a> Content<'a> {
         // One byte more than is due, so that a short answer proves the end without asking again.
         let due = usize::try_from(self.left).unwrap_or(usize::MAX);
         let most = due.saturating_add(1).min(buffer.len());
-        let count = rustix::io::retry_on_intr(|| rustix::io::read(&self.fd, &mut buffer[..most]))
-            .map_err(Error::io("read", self.path))?;
+        let read = || rustix::io::retry_on_intr(|| rustix::io::read(&self.fd, &mut buffer[..most]));
+        let count = time(Stage::Read, read).map_err(Error::io("read", self.path))?;
+        timings::count(Stage::Read, count);
         let before = self.size - self.left;
         if count > due || (count == 0 && due > 0) {
             let got = before + count as u64;

@@ -7,6 +7,8 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::timings::{self, Stage, time};
+
 /// Size and, if asked for, SHA-256 of the NAR of what a walk tells.
 #[derive(Debug)]
 pub struct Nar {
@@ -63,7 +65,13 @@ impl Nar {
 
     /// The next bytes of a file.
     pub fn content(&mut self, bytes: &[u8]) {
-        self.bytes(bytes);
+        match self.hash {
+            Some(_) => {
+                time(Stage::Hash, || self.bytes(bytes));
+                timings::count(Stage::Hash, bytes.len());
+            }
+            None => self.bytes(bytes),
+        }
     }
 
     /// Bytes of a file that are only counted.

@@ -69,6 +69,10 @@ pub(crate) struct OciArgs {
     #[arg(long, help_heading = "Output")]
     pub(super) json: bool,
 
+    /// Print where time went, for each thread, to stderr; with --json, as `timings` in it
+    #[arg(long, help_heading = "Output")]
+    pub(super) timings: bool,
+
     /// Take layers from this repository of the same registry if it has them
     #[arg(long, value_name = "REPOSITORY", help_heading = "Output")]
     pub(super) mount_from: Option<String>,

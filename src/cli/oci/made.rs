@@ -12,6 +12,7 @@ use registry::Blob;
 use serde_json::{Value, json};
 
 use super::args::{Format, OciArgs};
+use super::timed::Timed;
 
 /// Images that are there.
 pub(super) struct Made<'a> {
@@ -66,7 +67,7 @@ impl Made<'_> {
     }
 
     /// With `--json`, tells everything.
-    pub(super) fn tell_all(&self, pushed: &[String]) -> anyhow::Result<()> {
+    pub(super) fn tell_all(&self, pushed: &[String], timed: Option<&Timed>) -> anyhow::Result<()> {
         if !self.args.json {
             return Ok(());
         }
@@ -80,6 +81,9 @@ impl Made<'_> {
         result["output"] = json!(self.args.output);
         result["name"] = json!(self.name.map(ImageName::as_str));
         result["pushed"] = json!(pushed);
+        if let Some(timed) = timed {
+            result["timings"] = timed.json();
+        }
         let mut out = io::stdout().lock();
         writeln!(out, "{result}")?;
         Ok(out.flush()?)

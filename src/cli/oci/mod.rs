@@ -7,6 +7,7 @@ mod meaning;
 mod order;
 mod part;
 mod share;
+mod timed;
 
 use std::sync::Arc;
 
@@ -15,17 +16,20 @@ use closure2img::cache::KnownLayer;
 use closure2img::image::{self, Destination, Image, ImageName, Images, Spool, Storage, Work};
 use closure2img::progress::{Event, Progress};
 use closure2img::push::{self, Sender, Target};
+use closure2img::timings::{Stage, time};
 
 pub(crate) use args::OciArgs;
 use made::Made;
 use order::{Given, Ready};
 use part::Part;
 use share::Share;
+use timed::{Timed, Watch};
 
 use super::previous;
 
 /// Makes the images and takes them where they are wanted.
 pub(crate) fn run(args: &OciArgs) -> anyhow::Result<()> {
+    let watch = args.timings.then(Watch::start);
     let parts = args.parts()?;
     let destination = args.destination()?;
     let progress = args.closure.progress();
@@ -92,14 +96,14 @@ pub(crate) fn run(args: &OciArgs) -> anyhow::Result<()> {
         }
         Ok(together(&parts, images))
     })?;
-    destination.write(&images, name.as_ref(), cache.as_deref(), progress)?;
+    time(Stage::Write, || destination.write(&images, name.as_ref(), cache.as_deref(), progress))?;
     let runs = ready.iter().all(|one| !one.run.entrypoint.is_empty() || !one.run.cmd.is_empty());
     let made = Made { args, images: &images, name: name.as_ref(), runs, was_there };
     made.tell_written(progress);
     let mut pushed = Vec::new();
     for target in &targets {
         // Told one by one: should the next fail, this one is there all the same.
-        let references = push::finish(target, &images, progress)?;
+        let references = time(Stage::Upload, || push::finish(target, &images, progress))?;
         made.tell_pushed(&references, progress)?;
         pushed.extend(references);
     }
@@ -107,7 +111,10 @@ pub(crate) fn run(args: &OciArgs) -> anyhow::Result<()> {
         let reference = share.publish(&images, progress)?;
         progress.report(Event::Made { text: &format!("layers are listed at {reference}") });
     }
-    made.tell_all(&pushed)
+    let timed = watch.map(Watch::end);
+    made.tell_all(&pushed, timed.as_ref())?;
+    timed.iter().try_for_each(Timed::tell)?;
+    Ok(())
 }
 
 /// One image by itself, or an index over those of several platforms.
