@@ -263,7 +263,10 @@ mod tests {
     fn entries_without_content_are_the_same_in_both() {
         let (one, other) = (toc(Format::Chunked), toc(Format::Stargz));
         assert_eq!(one[..3], other[..3]);
-        let common = |kind: &str, name: &str, mode: u32| json!({"name": name, "type": kind, "mode": mode, "modtime": MTIME});
+        let common = |kind: &str, name: &str, mode: u32| {
+            let modtime = MTIME;
+            json!({"name": name, "type": kind, "mode": mode, "modtime": modtime})
+        };
         assert_eq!(one[0], common("dir", "a/", 0o555));
         assert_eq!(one[2], common("reg", "a/e", 0o444));
         let link = |mut entry: Value, target: &str| {
