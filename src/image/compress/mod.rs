@@ -62,6 +62,25 @@ impl Compression {
             Self::Estargz(_) => format!("{self}/{}.{}", gzip::VERSION, lazy::VERSION),
         }
     }
+
+    /// The blob of a tar, made by this thread alone: what a build with all its threads makes, but for
+    /// tables of contents.
+    pub fn blob(self, tar: &[u8]) -> io::Result<Vec<u8>> {
+        self.blob_of(tar.chunks(self.block_size()))
+    }
+
+    fn blob_of<'a>(self, blocks: impl Iterator<Item = &'a [u8]>) -> io::Result<Vec<u8>> {
+        let (mut compressor, mut framing) = (Compressor::default(), Framing::new(self));
+        let mut blob = framing.head().to_vec();
+        let mut blocks = blocks.peekable();
+        while let Some(block) = blocks.next() {
+            let piece = compressor.block(self, block, blocks.peek().is_none())?;
+            framing.add(&piece);
+            blob.extend_from_slice(&piece.bytes);
+        }
+        blob.extend(framing.tail());
+        Ok(blob)
+    }
 }
 
 /// How a layer is packed, as its media type says it.
@@ -247,17 +266,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn compressed(compression: Compression, input: &[u8], size: usize) -> Vec<u8> {
-        let mut framing = Framing::new(compression);
-        let mut out = framing.head().to_vec();
-        let blocks: Vec<&[u8]> = input.chunks(size).collect();
-        let mut compressor = Compressor::default();
-        for (at, chunk) in blocks.iter().enumerate() {
-            let piece = compressor.block(compression, chunk, at + 1 == blocks.len()).unwrap();
-            framing.add(&piece);
-            out.extend(&piece.bytes);
-        }
-        out.extend(framing.tail());
-        out
+        compression.blob_of(input.chunks(size)).unwrap()
     }
 
     #[test]
