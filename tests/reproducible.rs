@@ -39,7 +39,7 @@ fn threads_do_not_show() {
         for layers in ["100", "3", "2"] {
             let flags = ["--compress", compress, "--max-layers", layers, "--tmp", "--link-root"];
             let expected = digest(&mut oci(top, &flags));
-            for threads in ["1", "2", "3", "8"] {
+            for threads in ["1", "2", "3", "8", "17"] {
                 let got = digest(oci(top, &flags).args(["--threads", threads]));
                 assert_eq!(got, expected, "{compress}, {layers} layers, {threads} threads");
             }
@@ -70,7 +70,7 @@ fn threads_that_share_a_layer_do_not_show() {
     store.file("small-20", ScanStore::path("large"));
     for compress in ["gzip", "zstd", "zstd:chunked", "estargz"] {
         let mut results = BTreeMap::new();
-        for threads in ["1", "2", "3", "8", "8", "8"] {
+        for threads in ["1", "2", "3", "8", "8", "17"] {
             let flags = ["--compress", compress, "--max-layers=9", "--threads", threads];
             let got = digest(oci(store.real("small-0"), &flags).arg("--store").arg(store.dir()));
             results.insert(got, threads);

@@ -235,6 +235,17 @@ mod tests {
     }
 
     #[test]
+    fn what_a_layer_was_made_of_and_how_is_told() {
+        let mut entry = ours(&["a"]);
+        entry["created_by"] =
+            format!("closure2img {ID} nar-size=7 recipe=gzip:6/2 machine=386 machine=amd64 new=1")
+                .into();
+        let read = layers(&json!([entry]), 1).unwrap().layers.unwrap();
+        assert_eq!((read[0].nar_size, read[0].recipe.as_deref()), (Some(7), Some("gzip:6/2")));
+        assert_eq!(read[0].machines, ["386", "amd64"]);
+    }
+
+    #[test]
     fn an_image_without_a_plan_is_no_error() {
         for history in [
             Value::Null,

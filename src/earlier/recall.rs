@@ -63,6 +63,7 @@ mod tests {
 
     use super::super::{EarlierBlob, Kind};
     use super::*;
+    use crate::image::layer_key;
 
     fn path(name: &str) -> StorePath {
         format!("{:0>32}-{name}", 1).parse().unwrap()
@@ -95,6 +96,24 @@ mod tests {
         let weighed = earlier().weigh(graph);
         let sizes: Vec<u64> = weighed.nodes().iter().map(|node| node.moved_size).collect();
         assert_eq!(sizes, [500, 100, 300]);
+    }
+
+    #[test]
+    fn what_says_how_it_was_made_can_be_recognised() {
+        let mut known = layer(&["a"], 100, 50);
+        known.recipe = Some("gzip:6/2".into());
+        known.machines = vec!["amd64".into()];
+        known.diff_id = Some(Digest::of(b"tar"));
+        let odd = EarlierLayer { machines: vec!["not a name".into()], ..known.clone() };
+        let named = |layer: EarlierLayer| {
+            let layers = vec![layer];
+            Earlier::new("before", Kind::Image, None, layers).unwrap().known_layers(None)
+        };
+        let recognised = named(known);
+        let key = layer_key(&Digest::of(b""), "gzip:6/2");
+        assert_eq!(recognised[&key].diff_id, Digest::of(b"tar"));
+        assert!(named(odd).is_empty());
+        assert!(named(layer(&["a"], 100, 50)).is_empty(), "of an older version");
     }
 
     #[test]

@@ -89,8 +89,9 @@ pub(crate) struct OciArgs {
     #[arg(long, conflicts_with = "previous", help_heading = "Layers")]
     pub(super) no_previous: bool,
 
-    /// Compression of the layers: gzip[:LEVEL], zstd[:LEVEL], none; or with tables of contents, for
-    /// lazy pulling, zstd:chunked[:LEVEL] (podman), estargz[:LEVEL] (containerd's snapshotter)
+    /// Compression of the layers: gzip[:LEVEL], zstd[:LEVEL] or none; gzip:fast for fast networks; or
+    /// with tables of contents, for lazy pulling, zstd:chunked[:LEVEL] (podman) or estargz[:LEVEL]
+    /// (containerd's snapshotter)
     #[arg(long, value_name = "HOW", default_value = "gzip", help_heading = "Layers")]
     pub(super) compress: Compression,
 

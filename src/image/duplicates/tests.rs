@@ -199,7 +199,7 @@ fn files_that_change_before_they_are_written_are_an_error() {
     // Whether the NAR is hashed, so that the second is read again; which file changes, and how.
     let flip = |at: &Path| fs::write(at, [&vec![9; 19_999][..], b"8"].concat()).unwrap();
     let chmod = |at: &Path| fs::set_permissions(at, fs::Permissions::from_mode(0o755)).unwrap();
-    let grow = |at: &Path| fs::write(at, [9; 20_001]).unwrap();
+    let grow = |at: &Path| fs::write(at, vec![9; 20_001]).unwrap();
     let cases: [(bool, &str, Change<'_>); 6] = [
         (false, "a/1", &flip),
         (false, "a/1", &grow),
