@@ -197,14 +197,39 @@ fn name(file: &File, target: &Path) -> io::Result<()> {
     passing.persist(target).map(drop).map_err(|error| error.error)
 }
 
+/// A place in a file, where several may write at once.
+pub(crate) struct Section<'a> {
+    file: &'a File,
+    position: u64,
+}
+
+impl<'a> Section<'a> {
+    /// That from byte `position` on.
+    pub(crate) fn new(file: &'a File, position: u64) -> Self {
+        Self { file, position }
+    }
+}
+
+impl Write for Section<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.file.write_at(bytes, self.position)?;
+        if count >= WRITEBACK {
+            begin_writeback(self.file, self.position, count as u64);
+        }
+        self.position += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.place {
             Place::Unnamed(file) => {
-                let count = file.write_at(bytes, self.position)?;
-                if count >= WRITEBACK {
-                    begin_writeback(file, self.position, count as u64);
-                }
+                let count = Section::new(file, self.position).write(bytes)?;
                 self.position += count as u64;
                 Ok(count)
             }

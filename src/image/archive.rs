@@ -6,80 +6,24 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
+use std::num::NonZeroUsize;
+use std::thread::available_parallelism;
 
-use registry::{Blob, Digest, Index, Reference};
+use registry::{Blob, Digest, Index};
 use serde_json::json;
 
 use super::compress::Packing;
 use super::content::Content;
+use super::image_name::ImageName;
 use super::images::Images;
-use super::layer::Layer;
 use super::manifest::{Dialect, Image, canonical};
 use super::spool::Spool;
 use super::stack::ImageLayer;
 use super::storage::Storage;
 use super::tar;
-use crate::output::AtomicFile;
+use crate::output::{AtomicFile, Section};
+use crate::parallel::in_parallel;
 use crate::progress::{Event, Progress};
-
-/// The name of an image within an archive: `NAME:TAG` as the user will say it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ImageName {
-    text: String,
-    reference: Reference,
-}
-
-/// Why a text does not name an image.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs)]
-pub enum ImageNameError {
-    #[error(transparent)]
-    Reference(#[from] registry::ReferenceError),
-    #[error("`{0}` has a digest, which is the image's own to say")]
-    Digest(String),
-}
-
-impl ImageName {
-    /// Checks that it is a name and a tag; the tag is `latest` if there is none.
-    pub fn parse(text: &str) -> Result<Self, ImageNameError> {
-        let reference: Reference = text.parse()?;
-        if reference.digest().is_some() {
-            return Err(ImageNameError::Digest(text.into()));
-        }
-        let last = text.rsplit('/').next().unwrap_or_default();
-        let text = if last.contains(':') { text.into() } else { format!("{text}:latest") };
-        Ok(Self { text, reference })
-    }
-
-    /// A name for whoever did not give one: that of a store path, with its version as tag.
-    pub fn of_store_path(name: &str) -> Option<Self> {
-        // As Nix's `parseDrvName`: the version begins at the first dash before a non-letter.
-        let dash = name.match_indices('-').map(|(at, _)| at);
-        let split = dash
-            .into_iter()
-            .find(|&at| name[at + 1..].bytes().next().is_some_and(|b| !b.is_ascii_alphabetic()));
-        let (name, version) = split.map_or((name, "latest"), |at| (&name[..at], &name[at + 1..]));
-        let clean = |text: &str, keep: &[u8]| -> String {
-            let fit = |c: char| {
-                if c.is_ascii_alphanumeric() || keep.contains(&(c as u8)) { c } else { '-' }
-            };
-            text.chars().map(fit).collect()
-        };
-        let name = clean(&name.to_ascii_lowercase(), b"-");
-        let tag = clean(version, b"-._");
-        Self::parse(&format!("{}:{}", name.trim_matches('-'), tag.trim_start_matches(['-', '.'])))
-            .ok()
-    }
-
-    /// As the user says it.
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    fn tag(&self) -> &str {
-        self.text.rsplit(':').next().unwrap_or_default()
-    }
-}
 
 /// Where blobs are in a layout.
 pub(crate) const BLOBS: [&str; 2] = ["blobs", "blobs/sha256"];
@@ -224,15 +168,44 @@ impl Out<'_> {
         }
     }
 
-    /// Passes over `layer` if it stands at `offset` already.
-    fn skip(&mut self, layer: &Layer, offset: u64) -> io::Result<bool> {
+    /// Puts layers where they belong, several at a time, if that can be done: then nothing but what
+    /// is between them is left to write. `members` are the archive's files.
+    fn place(&self, members: &[Member<'_>], progress: &dyn Progress) -> io::Result<bool> {
         let Self::File(file) = self else { return Ok(false) };
-        let there = file.regular().is_some_and(|(file, _)| layer.is_at(file, offset));
-        if there {
-            file.skip(layer.size)?;
-        }
-        Ok(there)
+        let Some((file, _)) = file.regular() else { return Ok(false) };
+        let layers: Vec<usize> = (0..members.len())
+            .filter(|&at| matches!(members[at].content, Content::Layer(_)))
+            .collect();
+        let threads = available_parallelism().map_or(1, NonZeroUsize::get);
+        in_parallel(&layers, threads, |at| {
+            let Member { content, offset, .. } = &members[at];
+            match content {
+                Content::Layer(layer) if layer.is_at(file, *offset) => {
+                    progress.report(Event::Written { bytes: layer.size });
+                    Ok(())
+                }
+                content => content.copy(&mut Section::new(file, *offset), progress),
+            }
+        })?;
+        Ok(true)
     }
+
+    /// Passes over what was placed.
+    fn skip(&mut self, size: u64) -> io::Result<()> {
+        match self {
+            Self::Stream(_) => Err(io::ErrorKind::Unsupported.into()),
+            Self::File(file) => file.skip(size),
+        }
+    }
+}
+
+/// A file of an archive.
+struct Member<'a> {
+    content: Content<'a>,
+    /// What stands before its content.
+    header: Vec<u8>,
+    /// Where its content begins.
+    offset: u64,
 }
 
 /// Writes the images as one tar: an OCI layout that, of one image, `docker load` reads, too, or
@@ -243,32 +216,32 @@ pub fn write_archive(
     out: &mut Out<'_>,
     progress: &dyn Progress,
 ) -> io::Result<()> {
-    let files = archive_files(images, name);
     let dirs = if is_docker(images).is_some() { &[][..] } else { &BLOBS[..] };
     let mut header = Vec::new();
     for dir in dirs {
         tar::header(&mut header, dir.as_bytes(), 0o755, tar::Kind::Directory);
     }
-    progress.report(Event::Write { bytes: files.iter().map(|(_, content)| content.size()).sum() });
-    let mut offset = 0;
-    for (name, content) in &files {
+    let mut end = 0;
+    let members = archive_files(images, name).into_iter().map(|(name, content)| {
         let size = content.size();
         tar::header(&mut header, name.as_bytes(), 0o644, tar::Kind::File { size });
-        out.write().write_all(&header)?;
-        offset += header.len() as u64;
-        header.clear();
-        let in_place = match content {
-            Content::Layer(layer) => out.skip(layer, offset)?,
-            Content::Bytes(_) | Content::Base(_) => false,
-        };
-        if in_place {
-            progress.report(Event::Written { bytes: size });
-        } else {
-            content.copy(out.write(), progress)?;
+        let header = std::mem::take(&mut header);
+        let offset = end + header.len() as u64;
+        end = offset + size + tar::padding(size).len() as u64;
+        Member { content, header, offset }
+    });
+    let members: Vec<Member<'_>> = members.collect();
+    let bytes = members.iter().map(|member| member.content.size());
+    progress.report(Event::Write { bytes: bytes.sum() });
+    let placed = out.place(&members, progress)?;
+    for Member { content, header, .. } in &members {
+        out.write().write_all(header)?;
+        let size = content.size();
+        match content {
+            Content::Layer(_) if placed => out.skip(size)?,
+            content => content.copy(out.write(), progress)?,
         }
-        let padding = tar::padding(size);
-        out.write().write_all(padding)?;
-        offset += size + padding.len() as u64;
+        out.write().write_all(tar::padding(size))?;
     }
     out.write().write_all(&tar::TRAILER)?;
     out.write().flush()
@@ -280,7 +253,7 @@ fn index_json(images: &Images, name: Option<&ImageName>) -> Vec<u8> {
         root.annotations = [
             ("org.opencontainers.image.ref.name".to_owned(), name.tag().to_owned()),
             // By which containerd names what it imports.
-            ("io.containerd.image.name".to_owned(), name.reference.to_string()),
+            ("io.containerd.image.name".to_owned(), name.reference().to_string()),
         ]
         .into();
     }
@@ -290,30 +263,4 @@ fn index_json(images: &Images, name: Option<&ImageName>) -> Vec<u8> {
 pub(crate) fn docker_manifest(config: &str, layers: &[String], name: Option<&str>) -> Vec<u8> {
     let tags: Vec<&str> = name.into_iter().collect();
     canonical(&json!([{"Config": config, "Layers": layers, "RepoTags": tags}]))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_have_a_tag() {
-        assert_eq!(ImageName::parse("app").unwrap().as_str(), "app:latest");
-        assert_eq!(ImageName::parse("host:5000/app").unwrap().as_str(), "host:5000/app:latest");
-        assert_eq!(ImageName::parse("host:5000/app:1").unwrap().tag(), "1");
-        assert!(ImageName::parse("App").is_err());
-    }
-
-    #[test]
-    fn store_paths_give_names() {
-        let name = |path: &str| ImageName::of_store_path(path).map(|name| name.text);
-        assert_eq!(name("hello-2.12.1").as_deref(), Some("hello:2.12.1"));
-        assert_eq!(
-            name("python3.11-requests-2.31.0").as_deref(),
-            Some("python3-11-requests:2.31.0")
-        );
-        assert_eq!(name("My_App").as_deref(), Some("my-app:latest"));
-        assert_eq!(name("app-1.0+git?x").as_deref(), Some("app:1.0-git-x"));
-        assert_eq!(name("---"), None);
-    }
 }

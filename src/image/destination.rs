@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use registry::Digest;
 
-use super::archive::{self, ImageName, Out, archive_files, layout_files, write_archive};
+use super::archive::{self, Out, archive_files, layout_files, write_archive};
 use super::content::Content;
+use super::image_name::ImageName;
 use super::images::Images;
 use super::layout::{self, write_layout};
 use super::manifest::Dialect;

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use super::archive::{ImageName, layout_files};
+use super::archive::layout_files;
+use super::image_name::ImageName;
 use super::images::Images;
 use crate::output::{AtomicFile, OutputError, parent};
 use crate::progress::Progress;
