@@ -54,14 +54,17 @@ fn a_tag_stays_when_the_push_is_refused() {
     }
 
     // By somebody who may, of a store path that is not what it was.
+    let anew = ["--env", "A=1", "--no-cache"];
     fs::write(demo.real(HELLO).join("extra"), "").expect("writing a file");
-    let outcome = push(&demo, &registry, registry.docker_config(), &other);
+    let outcome = push(&demo, &registry, registry.docker_config(), &anew);
     support::demo::explained(outcome, 1, &[HELLO, "changed"]).prints("");
     assert_eq!(tag(&registry), before);
+    // What the registry has of it is whole, and is taken unless all is to be made anew.
+    let known = push(&demo, &registry, registry.docker_config(), &other).success();
     fs::remove_file(demo.real(HELLO).join("extra")).expect("removing a file");
-
-    let outcome = push(&demo, &registry, registry.docker_config(), &other).success();
+    let outcome = push(&demo, &registry, registry.docker_config(), &anew).success();
     assert!(outcome.text().contains("@sha256:"), "{}", outcome.text());
+    assert_eq!(outcome.text(), known.text());
     assert_ne!(tag(&registry), before);
     assert!(!outcome.errors().contains(PASSWORD));
 }

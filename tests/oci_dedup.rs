@@ -31,7 +31,7 @@ const PATHS: [&str; 3] = ["drivers", "more", "top"];
 /// are links of each other already.
 fn store(dir: &Path) -> ScanStore {
     let store = ScanStore::new(dir);
-    let (large, small) = (vec![b'x'; 300_000], vec![b'y'; 4096]);
+    let (large, small) = (vec![b'x'; 300_000], vec![b'y'; 16_384]);
     let long = "long".repeat(50);
     for name in ["a.so", "b.so", &format!("{long}/c.so")] {
         store.program(&format!("drivers/lib/{name}"), &large);
@@ -158,7 +158,7 @@ fn telling(dir: &Path) -> (ScanStore, String) {
         let hash = HEXLOWER.encode(&Sha256::digest(&content));
         let names = match (content.first(), content.len(), mode) {
             (Some(b'x'), _, 0o555) => 5,
-            (Some(b'x' | b'y'), 4096.., 0o444) => 3,
+            (Some(b'x' | b'y'), 16_384.., 0o444) => 3,
             _ => 1,
         };
         expected.push(format!("{mode:o} {names} {hash} /{name}\n"));

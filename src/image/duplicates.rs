@@ -20,10 +20,10 @@ use crate::parallel::in_parallel;
 use crate::timings::{self, Stage, time};
 use crate::tree::{self, Measured};
 
-/// From how many bytes on a file is worth a link: that of a block on most disks. Smaller ones would
-/// save next to nothing (of a closure of 2 GB with 335 MB of duplicates, 0.8 MB at each halving),
-/// and there are so many that looking for them takes longer.
-const LEAST: u64 = 4096;
+/// From how many bytes on a file is worth a link. In a closure of 2 GB with 34,500 files, 332 MB in
+/// 374 files are the same as another of 4 KiB or more, and 330 MB in 88 of 16 KiB or more; for the
+/// last 2 MB four times as many files would have to be read.
+const LEAST: u64 = 16 << 10;
 
 /// The most names that one file gets, the first included; then comes a copy anew. NTFS ends at
 /// 1024, ext4 at 65000.

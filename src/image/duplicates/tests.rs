@@ -123,13 +123,13 @@ fn inside(name: &str) -> PathBuf {
 #[test]
 fn content_and_mode_decide() {
     let store = Store::new();
-    let same = vec![7; 5000];
+    let same = vec![7; 20_000];
     store.file("a/one", &same, false);
     store.file("a/program", &same, true);
     store.file("a/other", &[&same[1..], b"8"].concat(), false);
     store.file("a/longer", &[&same[..], b"8"].concat(), false);
-    store.file("a/short", &same[..4095], false);
-    store.file("a/short2", &same[..4095], false);
+    store.file("a/short", &same[..16_383], false);
+    store.file("a/short2", &same[..16_383], false);
     store.file("b", &same, false);
     store.file("c/d/one", &same, false);
     store.file("c/d/program", &same, true);
@@ -142,11 +142,11 @@ fn content_and_mode_decide() {
 #[test]
 fn hard_links_on_disk_and_copies_give_the_same_layer() {
     let [copies, links, both] = [(); 3].map(|()| Store::new());
-    let other = [6; 4096];
+    let other = [6; 16_384];
     for store in [&copies, &links, &both] {
-        store.file("a/1", &[5; 4096], false);
-        store.file("a/2", &[5; 4096], false);
-        store.file("b", &[5; 4096], false);
+        store.file("a/1", &vec![5; 16_384], false);
+        store.file("a/2", &vec![5; 16_384], false);
+        store.file("b", &vec![5; 16_384], false);
         store.file("c", &other, false);
     }
     for name in ["a/2", "b"] {
@@ -167,7 +167,7 @@ fn hard_links_on_disk_and_copies_give_the_same_layer() {
 fn no_file_gets_more_names_than_file_systems_allow() {
     let store = Store::new();
     for index in 0..2 * MOST_NAMES + 2 {
-        store.file(&format!("a/{index:05}"), &[1; 4096], false);
+        store.file(&format!("a/{index:05}"), &vec![1; 16_384], false);
     }
     let (_, links) = extracted(&tar_of(&store, options(true, 2)));
     assert_eq!(links.len(), 2 * MOST_NAMES - 2 + 1);
@@ -179,8 +179,8 @@ fn no_file_gets_more_names_than_file_systems_allow() {
 #[test]
 fn without_duplicates_the_tar_is_the_same() {
     let store = Store::new();
-    store.file("a/1", &[1; 5000], false);
-    store.file("a/2", &[2; 5000], false);
+    store.file("a/1", &vec![1; 20_000], false);
+    store.file("a/2", &vec![2; 20_000], false);
     store.file("a/3", &[], false);
     store.file("a/4", &[], false);
     assert!(tar_of(&store, options(true, 2)) == tar_of(&store, options(false, 2)));
@@ -197,9 +197,9 @@ fn files_that_change_before_they_are_written_are_an_error() {
         })
     };
     // Whether the NAR is hashed, so that the second is read again; which file changes, and how.
-    let flip = |at: &Path| fs::write(at, [&[9; 4999][..], b"8"].concat()).unwrap();
+    let flip = |at: &Path| fs::write(at, [&vec![9; 19_999][..], b"8"].concat()).unwrap();
     let chmod = |at: &Path| fs::set_permissions(at, fs::Permissions::from_mode(0o755)).unwrap();
-    let grow = |at: &Path| fs::write(at, [9; 5001]).unwrap();
+    let grow = |at: &Path| fs::write(at, [9; 20_001]).unwrap();
     let cases: [(bool, &str, Change<'_>); 6] = [
         (false, "a/1", &flip),
         (false, "a/1", &grow),
@@ -210,8 +210,8 @@ fn files_that_change_before_they_are_written_are_an_error() {
     ];
     for (hashed, file, change) in cases {
         let store = Store::new();
-        store.file("a/1", &[9; 5000], false);
-        store.file("a/2", &[9; 5000], false);
+        store.file("a/1", &vec![9; 20_000], false);
+        store.file("a/2", &vec![9; 20_000], false);
         let source = store.source(!hashed);
         let duplicates = measure::duplicates(&source, options(true, 1)).unwrap();
         write(&source, &duplicates).unwrap();
@@ -228,7 +228,7 @@ proptest! {
     fn any_tree_comes_back(
         files in prop::collection::vec(
             // Store path, directory, length of the name, kind and size of content, mode.
-            (0..3_usize, 0..3_usize, 1..140_usize, 0..2_u8, 4094..4098_usize, any::<bool>()),
+            (0..3_usize, 0..3_usize, 1..140_usize, 0..2_u8, 16_382..16_386_usize, any::<bool>()),
             0..30,
         ),
         threads in 1..4_usize,
@@ -247,7 +247,7 @@ proptest! {
         for dedup in [true, false] {
             let (mut tree, links) = extracted(&tar_of(&store, options(dedup, threads)));
             let firsts = tree.iter().filter(|(name, (_, content))| {
-                content.len() >= 4096 && !links.contains_key(*name)
+                content.len() >= 16_384 && !links.contains_key(*name)
             });
             let mut seen = BTreeSet::new();
             let all_different = firsts.map(|(_, file)| file).all(|file| seen.insert(file));
