@@ -91,11 +91,6 @@ impl Layer {
         }
     }
 
-    /// Whether the blob was made or kept on this machine, rather than taken as known.
-    pub fn is_here(&self) -> bool {
-        matches!(self.content, Content::Here(_))
-    }
-
     /// Whether the blob stands in `file` at `offset`.
     pub(crate) fn is_at(&self, file: &Arc<File>, offset: u64) -> bool {
         matches!(&self.content, Content::Here(blob) if blob.is_at(file, offset))
