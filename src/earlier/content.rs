@@ -1,13 +1,13 @@
 //! Documents of images in layouts and in registries.
 
-use std::fs::File;
-use std::io::Read;
+use std::io;
 use std::path::Path;
 
 use registry::{Client, Digest, Manifest, Reference};
 
 use super::image::{self, Documents, MAX_DOCUMENT};
 use super::{Earlier, Error};
+use crate::bounded;
 use crate::image::Machine;
 use crate::image::archive::{INDEX, blob_name};
 
@@ -38,18 +38,14 @@ impl Layout<'_> {
         if !file.is_file() {
             return Err(Error::Missing { name: self.name.clone(), document: document.into() });
         }
-        let mut bytes = Vec::new();
-        File::open(&file)
-            .and_then(|open| open.take(MAX_DOCUMENT + 1).read_to_end(&mut bytes))
-            .map_err(|source| Error::Read { file, source })?;
-        if bytes.len() as u64 > MAX_DOCUMENT {
-            return Err(Error::TooLarge {
+        bounded::read(&file, MAX_DOCUMENT).map_err(|source| match source.kind() {
+            io::ErrorKind::FileTooLarge => Error::TooLarge {
                 name: self.name.clone(),
                 document: document.into(),
                 limit: MAX_DOCUMENT,
-            });
-        }
-        Ok(bytes)
+            },
+            _ => Error::Read { file, source },
+        })
     }
 }
 

@@ -127,10 +127,13 @@ fn make(
     thread::scope(|scope| {
         let pool = Pool::start(scope, &queue, compressors, readers);
         in_parallel(order, readers, |index| {
-            let (room, duplicates) = rooms[index].clone();
+            let (room, duplicates) = match &rooms {
+                Some(rooms) => rooms[index].clone(),
+                None => (storage.spool().room(options.compression)?, None),
+            };
             let layer = one(&sources[index], *options, duplicates, &pool, room, progress)?;
             progress.report(Event::LayerDone { size: layer.size });
-            storage.spool().remember(recalled[index].key(&layer, *options), &layer);
+            storage.spool().remember(recalled[index].key(&layer), &layer);
             let layer = Arc::new(layer);
             if done(&layer) { Ok(layer) } else { Err(Error::Stopped) }
         })

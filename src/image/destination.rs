@@ -64,6 +64,11 @@ impl Destination {
         }
     }
 
+    /// Whether a later run can find the images there.
+    pub fn lasts(&self) -> bool {
+        self.path().is_some()
+    }
+
     /// Whether these images are there already, written by an earlier run and not touched since.
     pub fn holds(&self, images: &Images, name: Option<&ImageName>, cache: &Cache) -> bool {
         self.path().is_some_and(|path| cache.holds(path, &self.content(images, name)))

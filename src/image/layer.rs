@@ -13,6 +13,7 @@ use super::Whiteouts;
 use super::compress::Compression;
 use super::machine::Machines;
 use super::on_demand::OnDemand;
+use super::recall::layer_key;
 use super::source::Source;
 use super::spool::Spooled;
 use crate::cache::KnownLayer;
@@ -89,6 +90,11 @@ impl Layer {
             omitted: self.omitted.clone(),
             home: self.home.clone(),
         }
+    }
+
+    /// By what another build knows its blob; `None` for files outside the store.
+    pub(super) fn blob_key(&self) -> Option<Digest> {
+        Some(layer_key(self.key.as_ref()?, &self.compression.recipe()))
     }
 
     /// Whether the blob stands in `file` at `offset`.

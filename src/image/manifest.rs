@@ -19,7 +19,6 @@ use super::base::Base;
 use super::compress::Packing;
 use super::config::RunConfig;
 use super::layer::Layer;
-use super::recall::layer_key;
 use super::stack::ImageLayer;
 use crate::cache::KnownLayer;
 
@@ -135,10 +134,7 @@ impl Image {
     pub fn recognisable(&self) -> impl Iterator<Item = (Digest, KnownLayer, Descriptor)> {
         self.layers.iter().filter_map(|layer| {
             let ImageLayer::Own(own) = layer else { return None };
-            let key = layer_key(
-                own.key.filter(|_| own.omitted.is_empty()).as_ref()?,
-                &own.compression.recipe(),
-            );
+            let key = own.blob_key().filter(|_| own.omitted.is_empty())?;
             Some((key, own.to_known(), self.dialect.describe(layer)))
         })
     }

@@ -25,8 +25,8 @@ pub struct Recalled {
 
 impl Recalled {
     /// By what the layer that was made of this is known.
-    pub(super) fn key(&self, layer: &Layer, options: LayerOptions) -> Option<Digest> {
-        self.key.or_else(|| Some(layer_key(&layer.key?, &options.compression.recipe())))
+    pub(super) fn key(&self, layer: &Layer) -> Option<Digest> {
+        self.key.or_else(|| layer.blob_key())
     }
 }
 

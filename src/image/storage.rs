@@ -45,19 +45,18 @@ impl Storage<'_> {
         }
     }
 
-    /// Room for the layer of each source, and what had to be found out for that; `known` tells the
-    /// sizes of those that are not made.
+    /// Room for the layer of each source in an archive, and what had to be found out for that;
+    /// `known` tells the sizes of those that are not made. `None` if each is to have a file of its
+    /// own.
     pub(super) fn rooms(
         &self,
         sources: &[Source],
         options: LayerOptions,
         known: impl Fn(usize) -> Option<u64> + Sync,
-    ) -> Result<Vec<Place>, Error> {
-        let Self::Archive { file, path, start, header, .. } = self else {
-            return self.spooled(sources, options);
-        };
+    ) -> Result<Option<Vec<Place>>, Error> {
+        let Self::Archive { file, path, start, header, .. } = self else { return Ok(None) };
         if options.compression != Compression::None {
-            return self.spooled(sources, options);
+            return Ok(None);
         }
         let order: Vec<usize> = (0..sources.len()).collect();
         let sizes = in_parallel(&order, options.threads.get(), |index| match known(index) {
@@ -71,10 +70,6 @@ impl Storage<'_> {
             at = begin + size + tar::padding(size).len() as u64;
             (Room::within(file, path, begin, size), duplicates)
         });
-        Ok(rooms.collect())
-    }
-
-    fn spooled(&self, sources: &[Source], options: LayerOptions) -> Result<Vec<Place>, Error> {
-        sources.iter().map(|_| Ok((self.spool().room(options.compression)?, None))).collect()
+        Ok(Some(rooms.collect()))
     }
 }

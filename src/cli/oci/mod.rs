@@ -69,11 +69,9 @@ pub(crate) fn run(args: &OciArgs) -> anyhow::Result<()> {
         ImageName::of_store_path(closure.roots.first()?.path.name())
     });
     let spool = destination.spool().with_cache(cache.clone());
-    let was_there = match &cache {
-        Some(cache) => match known_images(&parts, &ready, &spool)? {
-            Some(images) => destination.holds(&images, name.as_ref(), cache),
-            None => false,
-        },
+    let was_there = match cache.as_deref().filter(|_| destination.lasts()) {
+        Some(cache) => known_images(&parts, &ready, &spool)?
+            .is_some_and(|images| destination.holds(&images, name.as_ref(), cache)),
         None => false,
     };
     let destination = if was_there { Destination::Nowhere } else { destination };

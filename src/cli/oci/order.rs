@@ -12,7 +12,7 @@ use closure2img::image::{
     self, Base, BaseError, Dialect, LayerOptions, Machine, Order, Packing, Recalled, RootNode,
     RunConfig, Source, Whiteouts,
 };
-use closure2img::progress::{Event, Progress, counted};
+use closure2img::progress::{Event, Progress, Silent, counted};
 use closure2img::push::Target;
 use layering::{Budget, Plan, StoreDir};
 use registry::Registries;
@@ -222,7 +222,9 @@ impl OciArgs {
             if self.cache.no_cache && !planned_around {
                 continue;
             }
-            let seen = previous::seen(target, &machine, part.platform(), store, *progress);
+            // What is wrong with an image matters to who plans around it.
+            let tell = if planned_around { *progress } else { &Silent };
+            let seen = previous::seen(target, &machine, part.platform(), store, tell);
             before.known.extend(seen.iter().flat_map(|seen| seen.known_layers(target)));
             if planned_around {
                 before.earlier = previous::at_tag(seen, *progress);

@@ -52,16 +52,16 @@ impl Share {
         images: &Images,
         progress: &dyn Progress,
     ) -> anyhow::Result<String> {
-        let target = std::slice::from_ref(&self.target);
-        push::sending(target, progress, |sender| -> anyhow::Result<()> {
-            let own = images.all().iter().flat_map(|image| &image.layers);
-            for layer in own.filter(|_| !self.beside_images) {
-                if let ImageLayer::Own(layer) = layer {
-                    sender.add_layer(layer);
+        if let Some(target) = self.elsewhere() {
+            push::sending(std::slice::from_ref(target), progress, |sender| {
+                for layer in images.all().iter().flat_map(|image| &image.layers) {
+                    if let ImageLayer::Own(layer) = layer {
+                        sender.add_layer(layer);
+                    }
                 }
-            }
-            Ok(())
-        })?;
+                Ok::<_, registry::Error>(())
+            })?;
+        }
         let shared: Vec<_> = images.all().iter().flat_map(Image::recognisable).collect();
         let layers = shared.iter().map(|(key, layer, _)| (*key, layer.clone())).collect();
         let descriptors = shared.into_iter().map(|(.., descriptor)| descriptor);
