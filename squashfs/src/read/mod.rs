@@ -1,0 +1,1 @@
+//! An image, opened lazily and trusted with nothing.
