@@ -1,70 +1,67 @@
 //! A tree of files becomes an image: every core compresses, and the bytes are the same for any number
 //! of threads.
+//!
+//! ```text
+//! nodes ──► tree ──► data: duplicates, units ──► pool ──► blocks, fragments ─┐
+//!           (sorted, checked, numbered)                                      ├──► image
+//!             └────► inodes, directories, xattrs: metadata ──────────────────┘
+//! ```
+//!
+//! Content is stored in the order of paths, so that what is needed together is read together. Files
+//! that are the same are stored once, told by SHA-256; hard links are not known, so that a tree gives
+//! the same image however it is linked.
 
-use std::fmt::Debug;
-use std::io::{self, Read};
-use std::num::NonZeroUsize;
+mod block;
+mod codec;
+mod data;
+mod directory;
+mod duplicates;
+mod error;
+mod image;
+mod inode;
+mod metadata;
+mod node;
+mod options;
+mod output;
+mod pool;
+mod source;
+mod tree;
+mod units;
+mod xattrs;
 
-/// A regular file's bytes, opened when their turn comes.
-pub trait Content: Debug + Send + Sync {
-    /// Its length. Reading must give just as many bytes, or writing fails.
-    fn size(&self) -> u64;
-    /// From its first byte.
-    fn open(&self) -> io::Result<Box<dyn Read + Send>>;
-}
+use std::io::{Seek, Write};
 
-/// What a node is.
-#[derive(Debug)]
-#[allow(missing_docs)]
-pub enum Kind {
-    Directory,
-    File(Box<dyn Content>),
-    Symlink(Vec<u8>),
-    BlockDevice(u32),
-    CharacterDevice(u32),
-    Fifo,
-    Socket,
-}
+pub use error::Error;
+pub use node::{Content, Device, Kind, Node, ReadAt};
+pub use options::{Compression, Options};
 
-/// One entry of the tree.
-#[derive(Debug)]
-pub struct Node {
-    /// Relative to the root, without leading or trailing slashes; empty for the root itself.
-    pub path: Vec<u8>,
-    /// Permissions, set-id and sticky bits: 0 to 0o7777.
-    pub mode: u16,
-    /// The owner.
-    pub uid: u32,
-    /// The group.
-    pub gid: u32,
-    /// Seconds since 1970.
-    pub mtime: u32,
-    /// Full names (`user.x`) and values.
-    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
-    /// What it is.
-    pub kind: Kind,
-}
-
-/// How blocks are compressed.
+/// What was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compression {
-    /// Zstandard at a level from 1 to 22.
-    Zstd(i32),
-    /// zlib at a level from 1 to 12, by libdeflate.
-    Gzip(i32),
-    /// Not at all.
-    None,
+pub struct Written {
+    /// The length of the image, with padding up to a multiple of 4 KiB.
+    pub length: u64,
+    /// How many inodes it has: one for each node.
+    pub inodes: u32,
+    /// Sum of the lengths of all files.
+    pub content: u64,
+    /// How much of that was there already, in another file.
+    pub duplicate: u64,
+    /// How many blocks with small files and ends of files there are.
+    pub fragments: u32,
+    /// How many other blocks there are.
+    pub blocks: u64,
+    /// Bytes of the image that are not contents: inodes, directories, tables, padding.
+    pub metadata: u64,
 }
 
-/// How an image is made. None but `threads` changes its bytes without changing what it means.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// How blocks are compressed.
-    pub compression: Compression,
-    /// Bytes in a data block: a power of two from 4 KiB to 1 MiB.
-    pub block_size: u32,
-    /// When the image was made, in seconds since 1970.
-    pub made: u32,
-    /// How many threads compress.
-    pub threads: NonZeroUsize,
+/// Writes an image of `nodes`, which may be in any order, to `out`, from where that is now. A root
+/// directory must be among them, and the directory of each. `progress` is told, by several threads,
+/// how many bytes of files are done.
+pub fn write<W: Write + Seek>(
+    nodes: Vec<Node>,
+    out: W,
+    options: &Options,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<Written, Error> {
+    image::write(nodes, out, options, progress)
 }
