@@ -11,6 +11,7 @@
 //! - [`tree`]: what a store path consists of, in canonical order.
 //! - [`cache`]: layers that were made before.
 //! - [`image`]: layers, configuration, manifest, archive and layout.
+//! - [`appimage`]: one file that is a program and carries what it runs.
 //! - [`fleet`]: many images planned together.
 //! - [`earlier`]: what images and plans of before say of their layers.
 //! - [`copy`]: images from anywhere to anywhere, to the byte.
@@ -25,6 +26,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod appimage;
 mod bounded;
 pub mod cache;
 pub mod closure;
