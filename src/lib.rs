@@ -12,6 +12,7 @@
 //! - [`cache`]: layers that were made before.
 //! - [`image`]: layers, configuration, manifest, archive and layout.
 //! - [`appimage`]: one file that is a program and carries what it runs.
+//! - [`aci`]: App Container Images, and whether what others made is one.
 //! - [`fleet`]: many images planned together.
 //! - [`earlier`]: what images and plans of before say of their layers.
 //! - [`copy`]: images from anywhere to anywhere, to the byte.
@@ -26,6 +27,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod aci;
 pub mod appimage;
 mod bounded;
 pub mod cache;
