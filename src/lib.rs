@@ -21,6 +21,7 @@
 //! - [`push`]: to registries, while layers are still being made.
 //! - [`report`]: a plan as a page to look at.
 //! - [`progress`]: what is told on the way.
+//! - [`mod@squashfs`]: images of one file that are mounted as they are.
 //! - [`timings`]: where time went.
 //!
 //! Which paths share a layer is decided by the [`layering`] crate, and [`registry`] moves blobs.
@@ -42,5 +43,6 @@ mod parallel;
 pub mod progress;
 pub mod push;
 pub mod report;
+pub mod squashfs;
 pub mod timings;
 pub mod tree;

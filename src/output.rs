@@ -5,7 +5,7 @@
 //! that, nothing is left behind and what was there before still is.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::num::NonZeroU64;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
@@ -162,6 +162,11 @@ impl AtomicFile {
         }
     }
 
+    /// Whether what was written can be written over, as [`Seek`] needs it: not in a pipe.
+    pub fn is_seekable(&self) -> bool {
+        !matches!(self.place, Place::Through(_))
+    }
+
     /// Goes on `count` bytes later, since others have written those.
     pub(crate) fn skip(&mut self, count: u64) -> io::Result<()> {
         match self.place {
@@ -243,6 +248,22 @@ impl Write for AtomicFile {
     }
 }
 
+impl Seek for AtomicFile {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let position = match (&mut self.place, to) {
+            (Place::Through(_), _) => return Err(io::ErrorKind::NotSeekable.into()),
+            (Place::Named(file), to) => return file.seek(to),
+            (Place::Unnamed(_), SeekFrom::Start(position)) => Some(position),
+            (Place::Unnamed(_), SeekFrom::Current(by)) => self.position.checked_add_signed(by),
+            (Place::Unnamed(file), SeekFrom::End(by)) => {
+                file.metadata()?.len().checked_add_signed(by)
+            }
+        };
+        self.position = position.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.position)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
@@ -288,6 +309,25 @@ mod tests {
         AtomicFile::create(&dir.path().join("link")).unwrap().commit().unwrap();
         assert_eq!(fs::read(dir.path().join("real")).unwrap(), b"");
         assert!(dir.path().join("link").is_symlink());
+    }
+
+    #[test]
+    fn what_was_written_can_be_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("x");
+        let mut file = AtomicFile::create(&target).unwrap();
+        assert!(file.is_seekable());
+        file.write_all(b"head and tail").unwrap();
+        file.seek(SeekFrom::Start(5)).unwrap();
+        file.write_all(b"AND").unwrap();
+        assert_eq!(file.seek(SeekFrom::Current(-3)).unwrap(), 5);
+        assert_eq!(file.seek(SeekFrom::End(-4)).unwrap(), 9);
+        file.write_all(b"TAIL").unwrap();
+        assert!(file.seek(SeekFrom::Current(-100)).is_err());
+        file.commit().unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"head AND TAIL");
+        let mut null = AtomicFile::create(Path::new("/dev/null")).unwrap();
+        assert!(!null.is_seekable() && null.seek(SeekFrom::Start(0)).is_err());
     }
 
     #[test]

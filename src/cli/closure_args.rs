@@ -2,11 +2,11 @@
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use clap::Args;
-use closure2img::closure::{Closure, Location, Query, ReferencesFrom};
+use closure2img::closure::{Closure, Location, Query, ReferencesFrom, Root, RootError, Store};
 use closure2img::progress::{Event, Progress};
 use layering::StoreDir;
 
@@ -84,6 +84,18 @@ impl ClosureArgs {
             progress.report(Event::Warning { text: note });
         }
         Ok(closure)
+    }
+
+    /// The root, if it is the only one and a directory that has nothing to do with any store.
+    pub(crate) fn directory(&self) -> Option<&Path> {
+        let [root] = &self.roots[..] else { return None };
+        if self.graph.is_some() || !root.is_dir() {
+            return None;
+        }
+        let query = self.query(self.roots.clone(), None, false);
+        let store = Store::locate(&query.location, &query.roots).ok()?;
+        let outside = matches!(Root::resolve(&store, root), Err(RootError::Outside { .. }));
+        outside.then_some(root)
     }
 
     /// All of a graph file that is not `--graph`.

@@ -23,6 +23,7 @@ mod previous;
 mod registry_args;
 mod report;
 mod rm;
+mod squashfs;
 mod tags;
 mod terminal;
 
@@ -47,6 +48,8 @@ const EXIT_CODES: &str = "Exit codes:
 enum Command {
     /// Make a container image from the closure of the roots, and write or push it
     Oci(Box<oci::OciArgs>),
+    /// Make a SquashFS image from the closure of the roots, or from a directory
+    Squashfs(squashfs::SquashfsArgs),
     /// Show which store paths would share a layer
     Plan(Box<plan::PlanArgs>),
     /// Show the closure of the roots with sizes
@@ -73,6 +76,7 @@ enum Command {
 pub(crate) fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Oci(args) => oci::run(&args),
+        Command::Squashfs(args) => squashfs::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Closure(args) => closure::run(&args),
         Command::Diff(args) => diff::run(&args),

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use super::login::NotAccepted;
 use super::previous::Changed;
-use closure2img::{cache, closure, copy, diff, earlier, fleet, image, output};
+use closure2img::{cache, closure, copy, diff, earlier, fleet, image, output, squashfs};
 
 /// A command line that clap cannot see is wrong.
 #[derive(Debug)]
@@ -118,6 +118,8 @@ fn hints(cause: &(dyn std::error::Error + 'static)) -> Vec<String> {
     } else if let Some(error) = cause.downcast_ref::<image::Error>() {
         error.hint().into_iter().collect()
     } else if let Some(error) = cause.downcast_ref::<image::config::ConfigError>() {
+        error.hint().into_iter().collect()
+    } else if let Some(error) = cause.downcast_ref::<squashfs::Error>() {
         error.hint().into_iter().collect()
     } else if let Some(error) = cause.downcast_ref::<output::OutputError>() {
         match error {

@@ -61,6 +61,7 @@ pub use machine::{Machine, MachineError, Machines, UnknownMachine};
 pub use manifest::{Description, Dialect, Image};
 pub use order::{Order, Program};
 pub use recall::{Recalled, layer_key, recall};
+pub(crate) use source::parents;
 pub use source::{PathSource, RootEntry, RootNode, Source, store_layer};
 pub use spool::Spool;
 pub(crate) use spool::Spooled;

@@ -46,6 +46,10 @@ impl Progress for Bars {
                 build().inc_length(bytes);
                 build().set_message(counted(count, "layer"));
             }
+            Event::Contents { files, bytes } => {
+                build().inc_length(bytes);
+                build().set_message(counted(files, "file"));
+            }
             Event::LayerRead { bytes } => build().inc(bytes),
             // Headers and padding come on top of what the store counts.
             Event::LayerDone { .. } => {

@@ -16,9 +16,11 @@ pub enum Event<'a> {
     Closure { paths: usize, nar_size: u64 },
     /// Layers begin to be made: how many, and about how many bytes there are to read.
     Layers { count: usize, bytes: u64 },
-    /// Bytes of tar were made.
+    /// The contents of an image that has no layers begin to be read.
+    Contents { files: usize, bytes: u64 },
+    /// Bytes of tar were made, or of contents read.
     LayerRead { bytes: u64 },
-    /// A layer is complete.
+    /// A layer is complete, or an image without layers.
     LayerDone { size: u64 },
     /// The archive or layout begins to be written.
     Write { bytes: u64 },

@@ -34,6 +34,10 @@ impl State {
                 (self.layers, self.read) = ((0, count), (0, bytes));
                 Some(format!("building {}", counted(count, "layer")))
             }
+            Event::Contents { files, bytes } => {
+                (self.layers, self.read) = ((0, 0), (0, bytes));
+                Some(format!("reading {}, {}", counted(files, "file"), human(bytes)))
+            }
             Event::LayerRead { bytes } => {
                 self.read.0 += bytes;
                 self.due()

@@ -9,10 +9,21 @@ mod content;
 mod error;
 mod nar;
 mod open;
+mod positioned;
 mod walk;
 
 pub use content::{Content, HEAD_LEN};
 pub use error::Error;
 pub use nar::Nar;
 pub use open::open;
+pub use positioned::Positioned;
 pub use walk::{Inode, Measured, RegularFile, Visitor, Walker};
+
+/// What to call `path` below `root`, where it is that itself if it is empty.
+fn joined(root: &std::path::Path, path: &[u8]) -> std::path::PathBuf {
+    use std::os::unix::ffi::OsStrExt;
+    match path {
+        [] => root.into(),
+        path => root.join(std::ffi::OsStr::from_bytes(path)),
+    }
+}

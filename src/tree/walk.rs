@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, Stat};
 use rustix::io::Errno;
 
 use super::{Content, Error};
@@ -54,6 +54,8 @@ pub struct Measured {
     pub executable: bool,
     /// Its length in bytes.
     pub size: u64,
+    /// When it was written to last, in seconds and nanoseconds.
+    pub written: (i64, u64),
     /// Which file it is, if it has several names.
     pub inode: Option<Inode>,
 }
@@ -82,33 +84,39 @@ impl<'a> RegularFile<'a> {
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(Error::Replaced { path: self.at.into() });
         }
+        Ok(Measured::of(&stat))
+    }
+}
+
+impl Measured {
+    /// What the system says of a regular file.
+    pub(crate) fn of(stat: &Stat) -> Self {
         let inode = Inode {
             device: stat.st_dev,
             number: stat.st_ino,
             changed: (stat.st_ctime, stat.st_ctime_nsec),
         };
-        Ok(Measured {
+        Self {
             executable: executable(stat.st_mode),
             size: u64::try_from(stat.st_size).unwrap_or(0),
+            written: (stat.st_mtime, stat.st_mtime_nsec),
             inode: (stat.st_nlink > 1).then_some(inode),
-        })
+        }
     }
 }
 
 /// Opens the regular file `name` in `parent`; `at` is what to call it in a message.
-pub(super) fn open_file<'a>(
-    parent: BorrowedFd<'_>,
-    name: &CStr,
-    at: &'a Path,
-) -> Result<Content<'a>, Error> {
-    // A pipe that took its place must not block us.
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    match rustix::fs::openat(parent, name, flags, Mode::empty()) {
+fn open_file<'a>(parent: BorrowedFd<'_>, name: &CStr, at: &'a Path) -> Result<Content<'a>, Error> {
+    match rustix::fs::openat(parent, name, READING, Mode::empty()) {
         Ok(fd) => Content::new(at, fd),
         Err(Errno::LOOP) => Err(Error::Replaced { path: at.into() }),
         Err(errno) => Err(Error::io("open", at)(errno)),
     }
 }
+
+/// How a regular file is opened. A pipe that took its place must not block us.
+pub(super) const READING: OFlags =
+    OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
 
 /// Nix looks at the owner's bit alone.
 pub(super) fn executable(mode: u32) -> bool {

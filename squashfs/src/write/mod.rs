@@ -32,7 +32,7 @@ mod xattrs;
 use std::io::{Seek, Write};
 
 pub use error::Error;
-pub use node::{Content, Device, Kind, Node, ReadAt};
+pub use node::{Content, Device, Kind, Node, ReadAt, Xattr};
 pub use options::{Compression, Options};
 
 /// What was written.

@@ -69,6 +69,9 @@ pub struct Device {
     pub minor: u32,
 }
 
+/// An extended attribute: its full name (`user.x`) and its value.
+pub type Xattr = (Vec<u8>, Vec<u8>);
+
 /// One entry of the tree.
 #[derive(Debug)]
 pub struct Node {
@@ -82,8 +85,8 @@ pub struct Node {
     pub gid: u32,
     /// Seconds since 1970.
     pub mtime: u32,
-    /// Full names (`user.x`) and values, in any order.
-    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Extended attributes, in any order.
+    pub xattrs: Vec<Xattr>,
     /// What it is.
     pub kind: Kind,
 }

@@ -7,7 +7,7 @@ use super::codec::Codec;
 use super::error::shown;
 use super::metadata::Metadata;
 use super::output::Output;
-use super::{Error, Node};
+use super::{Error, Node, Xattr};
 use crate::format::{NO_TABLE, NO_XATTRS, xattr};
 
 /// Longer ones cannot be had from the kernel.
@@ -17,14 +17,12 @@ const MAX_NAME: usize = 255;
 /// A reference takes 8 bytes, so that shorter values are stored where they are.
 const REFERENCE_LEN: usize = 8;
 
-type Set = Vec<(Vec<u8>, Vec<u8>)>;
-
 /// The table of all sets.
 pub(super) struct Xattrs {
     pairs: Metadata,
     /// For each set where its pairs are, how many and how long.
     ids: Vec<u8>,
-    sets: HashMap<Set, u32>,
+    sets: HashMap<Vec<Xattr>, u32>,
     /// Where long values are.
     values: HashMap<Vec<u8>, u64>,
 }
