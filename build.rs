@@ -23,7 +23,8 @@ fn main() {
         println!("cargo::rerun-if-changed={changed}");
     }
     let out = PathBuf::from(variable("OUT_DIR"));
-    let folder = out.join("runtime");
+    // Checks, tests and builds of one profile share it, and the C code in it is compiled once.
+    let folder = out.ancestors().nth(3).expect("cargo's own layout").join("appimage-runtime-build");
     let target = variable("TARGET");
     build(&source, &folder, &target);
     let built = folder.join(&target).join("runtime").join(NAME);
