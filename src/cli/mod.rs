@@ -12,8 +12,12 @@ mod copy;
 mod diff;
 mod display;
 mod earlier;
+mod extract;
 mod fleet;
+mod image_args;
 mod index;
+mod inspect;
+mod inspect_json;
 mod layers;
 mod login;
 mod oci;
@@ -26,6 +30,7 @@ mod rm;
 mod squashfs;
 mod tags;
 mod terminal;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -56,6 +61,12 @@ enum Command {
     Closure(closure::ListArgs),
     /// Show which paths and layers differ between two images or plans, and what that is to pull
     Diff(diff::DiffArgs),
+    /// Show what an image is and has: layers, store paths, the largest files, what is there in vain
+    Inspect(inspect::InspectArgs),
+    /// Check an image: digests, archives, that its closure is whole and as it was registered
+    Verify(verify::VerifyArgs),
+    /// Write the root file system of an image to a directory
+    Extract(extract::ExtractArgs),
     /// Copy an image, or all images of an index, between registries, archives and layouts
     Copy(copy::CopyArgs),
     /// Put images for several platforms under one name
@@ -80,6 +91,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Plan(args) => plan::run(&args),
         Command::Closure(args) => closure::run(&args),
         Command::Diff(args) => diff::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Extract(args) => extract::run(&args),
         Command::Copy(args) => copy::run(&args),
         Command::Index(args) => index::run(&args),
         Command::Tags(args) => tags::run(&args),

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 use super::login::NotAccepted;
 use super::previous::Changed;
-use closure2img::{cache, closure, copy, diff, earlier, fleet, image, output, squashfs};
+use super::verify::Wrong;
+use closure2img::{cache, closure, copy, diff, earlier, fleet, image, inspect, output, squashfs};
 
 /// A command line that clap cannot see is wrong.
 #[derive(Debug)]
@@ -41,6 +42,13 @@ impl fmt::Display for Nothing {
 }
 
 impl std::error::Error for Nothing {}
+
+/// Something that an image has not.
+#[derive(Debug, thiserror::Error)]
+#[error("it is in none of its layers")]
+pub(crate) struct NotThere {
+    pub(crate) hint: &'static str,
+}
 
 /// A file that had to be JSON.
 #[derive(Debug, thiserror::Error)]
@@ -132,13 +140,18 @@ fn hints(cause: &(dyn std::error::Error + 'static)) -> Vec<String> {
     } else if let Some(error) = cause.downcast_ref::<earlier::Error>() {
         hints_of_earlier(error)
     } else if let Some(error) = cause.downcast_ref::<copy::Error>() {
+        hints_of_copy(error)
+    } else if let Some(error) = cause.downcast_ref::<inspect::Error>() {
+        hints_of_inspect(error)
+    } else if let Some(error) = cause.downcast_ref::<inspect::ExtractError>() {
         match error {
-            // As above.
-            copy::Error::Local(inner) => hints_of_earlier(inner),
-            copy::Error::Registry(inner) => vec![hint_of_registry(inner)],
-            copy::Error::Output(inner) => inner.hint().into_iter().collect(),
+            inspect::ExtractError::Image(inner) => hints_of_inspect(inner),
             _ => error.hint().into_iter().collect(),
         }
+    } else if let Some(error) = cause.downcast_ref::<NotThere>() {
+        vec![error.hint.into()]
+    } else if cause.is::<Wrong>() {
+        vec![Wrong::hint().into()]
     } else if let Some(error) = cause.downcast_ref::<diff::Incomparable>() {
         vec![error.hint()]
     } else if let Some(error) = cause.downcast_ref::<registry::Error>() {
@@ -167,6 +180,24 @@ fn hints(cause: &(dyn std::error::Error + 'static)) -> Vec<String> {
         vec!["write it with `nix path-info --json -r ROOT`, naming at least one ROOT".into()]
     } else {
         Vec::new()
+    }
+}
+
+fn hints_of_copy(error: &copy::Error) -> Vec<String> {
+    match error {
+        // A transparent error hides the one within from the chain.
+        copy::Error::Local(inner) => hints_of_earlier(inner),
+        copy::Error::Registry(inner) => vec![hint_of_registry(inner)],
+        copy::Error::Output(inner) => inner.hint().into_iter().collect(),
+        _ => error.hint().into_iter().collect(),
+    }
+}
+
+fn hints_of_inspect(error: &inspect::Error) -> Vec<String> {
+    match error {
+        inspect::Error::Find(inner) => hints_of_earlier(inner),
+        inspect::Error::Source(inner) => hints_of_copy(inner),
+        _ => error.hint().into_iter().collect(),
     }
 }
 

@@ -195,6 +195,10 @@ impl Source for Local {
         manifest(&self.files, descriptor)
     }
 
+    fn is_docker(&self) -> bool {
+        !self.named.is_empty()
+    }
+
     fn blob(&self, descriptor: &Descriptor) -> Result<Box<dyn Blob>, Error> {
         let own = blob_name(&descriptor.digest);
         let file = self.named.get(&descriptor.digest).unwrap_or(&own);

@@ -34,6 +34,8 @@ pub use base::base;
 pub use error::Error;
 pub use index::index;
 pub use selected::Selected;
+pub(crate) use selected::{chosen, parts};
+pub(crate) use source::document;
 pub use source::{Source, open};
 
 /// Blobs on their way at once: enough to fill a line, few enough that each gets on.

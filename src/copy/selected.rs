@@ -139,7 +139,7 @@ fn is_foreign(blob: &Descriptor) -> bool {
     blob.media_type.contains(".foreign.") || blob.media_type.contains(".nondistributable.")
 }
 
-pub(super) fn parts(source: &dyn Source, manifest: &Manifest) -> Result<Parts, Error> {
+pub(crate) fn parts(source: &dyn Source, manifest: &Manifest) -> Result<Parts, Error> {
     manifest.parts().map_err(|error| Error::Manifest { name: source.name().into(), source: error })
 }
 
@@ -194,6 +194,44 @@ fn platform_of(source: &dyn Source, config: &Descriptor) -> Result<Platform, Err
     platform
         .filter(|platform| !platform.os.is_empty() && !platform.architecture.is_empty())
         .ok_or_else(|| Error::NoPlatform { name: source.name().into() })
+}
+
+/// One image of a source.
+pub(crate) struct Chosen {
+    pub(crate) manifest: Manifest,
+    /// What an index says of its platform.
+    pub(crate) listed: Option<Platform>,
+    /// Of an index, the platforms of all images and their manifests; attestations are none.
+    pub(crate) platforms: Vec<(Platform, registry::Digest)>,
+}
+
+/// The image of `source` that is for `wanted` or, if nobody said, of several the one for `host`.
+pub(crate) fn chosen(
+    source: &dyn Source,
+    wanted: Option<&Platform>,
+    host: &Platform,
+) -> Result<Chosen, Error> {
+    let root = source.root();
+    let Parts::Index(index) = parts(source, root)? else {
+        let mut chosen = Chosen { manifest: root.clone(), listed: None, platforms: Vec::new() };
+        if wanted.is_some() {
+            chosen.manifest = choose(source, wanted.unwrap_or(host))?;
+        }
+        return Ok(chosen);
+    };
+    let images = || {
+        let is_image = |it: &&Descriptor| it.platform.as_ref().is_none_or(|it| !it.is_unknown());
+        index.manifests.iter().filter(is_image)
+    };
+    let manifest = match (&images().collect::<Vec<_>>()[..], wanted) {
+        // The only one, unless it is not what was asked for.
+        ([only], None) if !only.is_index() => source.manifest(only)?,
+        _ => choose(source, wanted.unwrap_or(host))?,
+    };
+    let leaf = images().find(|descriptor| descriptor.digest == manifest.digest);
+    let listed = leaf.and_then(|descriptor| descriptor.platform.clone());
+    let platforms = images().filter_map(|it| Some((it.platform.clone()?, it.digest))).collect();
+    Ok(Chosen { manifest, listed, platforms })
 }
 
 /// The one image for `wanted`. The others of an index that says for whom they are stay where they are.

@@ -15,7 +15,7 @@ pub(super) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 pub(super) const IMAGE_NAME: &str = "io.containerd.image.name";
 
 /// An image, or an index of images, that can be copied.
-pub trait Source: Sync {
+pub trait Source: Send + Sync {
     /// What the user called it.
     fn name(&self) -> &str;
 
@@ -30,6 +30,11 @@ pub trait Source: Sync {
 
     /// A blob that one of its manifests names.
     fn blob(&self, descriptor: &Descriptor) -> Result<Box<dyn Blob>, Error>;
+
+    /// Whether it is kept in Docker's own form, so that its manifest was made up here.
+    fn is_docker(&self) -> bool {
+        false
+    }
 
     /// The repository that it is in, if it is in a registry.
     fn repository(&self) -> Option<&Reference> {
@@ -54,7 +59,7 @@ fn clients(registries: &Registries, reference: &Reference) -> Result<Vec<Client>
 }
 
 /// A small blob, such as an image's config, in memory.
-pub(super) fn document(
+pub(crate) fn document(
     source: &dyn Source,
     descriptor: &Descriptor,
     limit: u64,

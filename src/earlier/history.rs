@@ -11,6 +11,7 @@ use layering::{StoreDir, StorePath};
 use serde::Deserialize;
 
 use super::{EarlierLayer, Error};
+use crate::image::PathRecord;
 
 const COMMENT: &str = "store paths: ";
 const MAKER: &str = "closure2img";
@@ -37,15 +38,15 @@ struct Entry {
 }
 
 /// What a configuration says.
-pub(super) struct History {
+pub(crate) struct History {
     /// The store of all paths, if there are any.
-    pub(super) store_dir: Option<StoreDir>,
+    pub(crate) store_dir: Option<StoreDir>,
     /// The layers, bottom first; `None` if this is no configuration of an image.
-    pub(super) layers: Option<Vec<EarlierLayer>>,
+    pub(crate) layers: Option<Vec<EarlierLayer>>,
 }
 
 /// Reads the layers from a configuration.
-pub(super) fn parse(bytes: &[u8], name: &str, document: &str) -> Result<History, Error> {
+pub(crate) fn parse(bytes: &[u8], name: &str, document: &str) -> Result<History, Error> {
     let configuration: Configuration = serde_json::from_slice(bytes)
         .map_err(|source| Error::Json { name: name.into(), document: document.into(), source })?;
     let Some(diff_ids) = configuration.rootfs.and_then(|rootfs| rootfs.diff_ids) else {
@@ -116,6 +117,7 @@ impl Entry {
                 Some(("nar-size", size)) => layer.nar_size = size.parse().ok(),
                 Some(("recipe", recipe)) => layer.recipe = Some(recipe.into()),
                 Some(("machine", machine)) => layer.machines.push(machine.into()),
+                Some(("paths", records)) => layer.records = read_records(records, paths.len()),
                 Some(_) => {}
                 None => layer.key = layer.key.or_else(|| word.parse().ok()),
             }
@@ -139,6 +141,12 @@ impl Entry {
     fn list(&self) -> Option<&str> {
         self.comment.as_deref()?.strip_prefix(COMMENT)
     }
+}
+
+/// The records of so many paths. What is not to be understood may be of a later version.
+fn read_records(text: &str, count: usize) -> Vec<PathRecord> {
+    let records: Result<Vec<PathRecord>, _> = text.split(',').map(str::parse).collect();
+    records.ok().filter(|records| records.len() == count).unwrap_or_default()
 }
 
 /// Parses the full store paths of one image or plan, which must agree on the store.

@@ -15,11 +15,10 @@
 mod archive;
 mod content;
 mod error;
-mod history;
+pub(crate) mod history;
 mod image;
 mod plan_file;
 mod recall;
-mod tar_header;
 pub(crate) mod tar_index;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +30,8 @@ use layering::{StoreDir, StorePath};
 use registry::{Client, Digest, Reference, Seen};
 
 use crate::cache::{KnownLayer, KnownLayers};
-use crate::image::{Compression, Machine, Machines, layer_key};
+use crate::image::{Compression, Machine, Machines, PathRecord, layer_key};
+use crate::untar::BLOCK;
 pub use error::Error;
 
 /// An image or plan of before.
@@ -74,9 +74,21 @@ pub struct EarlierLayer {
     pub recipe: Option<String>,
     /// For which machines its programs are, by name.
     pub machines: Vec<String>,
+    /// What was noted of each path, in the order of the paths; none if nothing was.
+    pub records: Vec<PathRecord>,
 }
 
 impl EarlierLayer {
+    /// Sorts its paths, and what was noted of each along with them.
+    fn sort(&mut self) {
+        let mut order: Vec<usize> = (0..self.paths.len()).collect();
+        order.sort_by(|&a, &b| self.paths[a].cmp(&self.paths[b]));
+        if self.records.len() == order.len() {
+            self.records = order.iter().map(|&at| self.records[at].clone()).collect();
+        }
+        self.paths = order.iter().map(|&at| self.paths[at].clone()).collect();
+    }
+
     /// Whether `compression` would make this blob of its tar.
     pub fn is_of(&self, compression: Compression) -> bool {
         match (&self.recipe, &self.blob) {
@@ -183,7 +195,7 @@ impl Earlier {
             }
         }
         for layer in &mut layers {
-            layer.paths.sort();
+            layer.sort();
         }
         Ok(Self { name: name.into(), kind, store_dir, layers })
     }
@@ -231,7 +243,7 @@ pub fn read_local(path: &Path, machine: &Machine) -> Result<Earlier, Error> {
         return plan_file::read(&mut file, &name, path);
     }
     let mut head = Vec::new();
-    (&mut file).take(tar_header::BLOCK as u64).read_to_end(&mut head).map_err(failed)?;
+    (&mut file).take(BLOCK as u64).read_to_end(&mut head).map_err(failed)?;
     file.rewind().map_err(failed)?;
     match head.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'{') => plan_file::read(&mut file, &name, path),

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use super::Error;
 use super::image::MAX_DOCUMENT;
-use super::tar_header::{BLOCK, Header, padded, pax, text};
+use crate::untar::{BLOCK, Header, padded, pax, text};
 
 /// All documents together: several configurations and manifests.
 const MAX_DOCUMENTS: u64 = 4 * MAX_DOCUMENT;
@@ -56,7 +56,7 @@ impl TarIndex {
                     long_size = pax(&records, b"size").and_then(|size| text(size).parse().ok());
                 }
                 b'0' | b'7' | 0 => {
-                    let file = long_name.take().unwrap_or(header.name);
+                    let file = long_name.take().unwrap_or_else(|| text(&header.name));
                     index.file(file.trim_start_matches("./"), size, &mut reader)?;
                 }
                 _ => {

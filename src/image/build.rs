@@ -177,5 +177,6 @@ fn one(
         home: None,
     };
     let key: Option<Digest> = source.key(options, &seen.nar_hashes);
-    Ok(Layer::known(source, key, known, options.compression, Content::Here(blob.content)))
+    let layer = Layer::known(source, key, known, options.compression, Content::Here(blob.content));
+    Ok(Layer { nar_hashes: seen.nar_hashes, ..layer })
 }

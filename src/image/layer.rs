@@ -17,6 +17,7 @@ use super::recall::layer_key;
 use super::source::Source;
 use super::spool::Spooled;
 use crate::cache::KnownLayer;
+use crate::closure::NarHash;
 
 /// A layer of ours.
 #[derive(Clone, Debug)]
@@ -37,6 +38,8 @@ pub struct Layer {
     pub key: Option<Digest>,
     /// Sum of the NAR sizes of its paths, as far as the plan knew them.
     pub nar_size: Option<u64>,
+    /// The hashes of its paths' NARs, as far as they are known, in the order of the paths.
+    pub nar_hashes: Vec<Option<NarHash>>,
     /// For which machines the programs in it are.
     pub machines: Machines,
     /// Files that could not be in it, sorted.
@@ -72,6 +75,7 @@ impl Layer {
             compression,
             key,
             nar_size: source.nar_size(),
+            nar_hashes: source.nar_hashes(),
             machines: known.machines,
             omitted: known.omitted,
             home: known.home,

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use layering::StoreDir;
 use oci_spec::image::{Arch, HistoryBuilder, ImageConfiguration, Os, RootFsBuilder};
 use registry::{Blob, Descriptor, Digest, Manifest, Memory, Platform};
 use serde::Serialize;
@@ -19,8 +18,10 @@ use super::base::Base;
 use super::compress::Packing;
 use super::config::RunConfig;
 use super::layer::Layer;
+use super::record::Records;
 use super::stack::ImageLayer;
 use crate::cache::KnownLayer;
+use crate::closure::{Closure, PathInfo};
 
 /// Which family of media types an image speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,7 +68,7 @@ impl Dialect {
 
 /// What an image is apart from its layers.
 #[derive(Clone, Debug)]
-pub struct Description {
+pub struct Description<'a> {
     /// How a container is run.
     pub run: RunConfig,
     /// For which system and machine.
@@ -80,8 +81,10 @@ pub struct Description {
     pub annotations: BTreeMap<String, String>,
     /// Media types.
     pub dialect: Dialect,
-    /// What the store's paths are called.
-    pub store_dir: StoreDir,
+    /// The closure that it is made from.
+    pub closure: &'a Closure,
+    /// What is known of its paths that left the closure.
+    pub dead: &'a [PathInfo],
 }
 
 /// An image, complete.
@@ -101,7 +104,7 @@ pub struct Image {
 
 impl Image {
     /// Puts an image together: these layers, on those of the image underneath if there is one.
-    pub fn new(layers: &[Arc<Layer>], description: &Description) -> Self {
+    pub fn new(layers: &[Arc<Layer>], description: &Description<'_>) -> Self {
         let config = Memory::new(canonical(&configuration(layers, description)));
         let base = description.base.iter().flat_map(|base| &base.layers);
         let base = base.map(|layer| ImageLayer::Base(Arc::clone(layer)));
@@ -153,9 +156,10 @@ pub(crate) fn canonical<T: Serialize>(value: &T) -> Vec<u8> {
 }
 
 /// Who made a layer and from what; how large its store paths are as NARs and for which machines its
-/// programs are; how its blob was made of its tar; and how many layers of an image underneath are not
-/// ours. It is what the next image is planned with, and by what its layers are recognised.
-fn made_by(layer: &Layer, base: usize) -> String {
+/// programs are; how its blob was made of its tar; how many layers of an image underneath are not
+/// ours; and the records of its paths. It is what the next image is planned with, by what its layers
+/// are recognised, and what the image is verified against.
+fn made_by(layer: &Layer, base: usize, records: Option<String>) -> String {
     let mut words = vec!["closure2img".to_owned()];
     if let Some(key) = layer.key {
         words.push(key.to_string());
@@ -169,23 +173,26 @@ fn made_by(layer: &Layer, base: usize) -> String {
     if base > 0 {
         words.push(format!("base={base}"));
     }
+    words.extend(records);
     words.join(" ")
 }
 
-fn configuration(layers: &[Arc<Layer>], description: &Description) -> Value {
+fn configuration(layers: &[Arc<Layer>], description: &Description<'_>) -> Value {
     let created = description.created.to_string();
     let base = description.base.as_deref();
     let under = base.map_or(0, |base| base.layers.len());
+    let paths = layers.iter().flat_map(|layer| &layer.paths);
+    let records = Records::new(description.closure, description.dead, paths);
     let history = layers.iter().map(|layer| {
         let names: Vec<String> =
-            layer.paths.iter().map(|path| description.store_dir.join(path)).collect();
+            layer.paths.iter().map(|path| description.closure.store_dir().join(path)).collect();
         let comment = match names.is_empty() {
             true => "files outside the store".into(),
             false => format!("store paths: {}", Value::from(names)),
         };
         HistoryBuilder::default()
             .created(created.clone())
-            .created_by(made_by(layer, under))
+            .created_by(made_by(layer, under, records.word(layer)))
             .comment(comment)
             .build()
             .expect("history has no required fields")
@@ -213,7 +220,7 @@ fn configuration(layers: &[Arc<Layer>], description: &Description) -> Value {
     value
 }
 
-fn manifest(layers: &[ImageLayer], config: &Memory, description: &Description) -> Value {
+fn manifest(layers: &[ImageLayer], config: &Memory, description: &Description<'_>) -> Value {
     let dialect = description.dialect;
     let layers = layers.iter().map(|layer| dialect.describe(layer));
     let mut manifest = json!({

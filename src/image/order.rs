@@ -148,7 +148,8 @@ impl Order {
             created: self.created,
             annotations,
             dialect: self.dialect,
-            store_dir: self.closure.store_dir().clone(),
+            closure: &self.closure,
+            dead: &self.dead,
         };
         Ok(Image::new(&layers.layers, &description))
     }

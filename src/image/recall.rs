@@ -45,9 +45,8 @@ pub fn recall(
     let recipe = options.compression.recipe();
     let one = |source: &Source| {
         let (tar, content) = match source {
-            Source::Store { paths, .. } => {
-                let hashes: Vec<_> = paths.iter().map(|path| path.nar_hash).collect();
-                let tar = source.key(options, &hashes);
+            Source::Store { .. } => {
+                let tar = source.key(options, &source.nar_hashes());
                 (tar, tar)
             }
             Source::Root(entries) => (None, Some(root_key(entries))),

@@ -88,6 +88,14 @@ impl Source {
         Some(Digest::of(text.as_bytes()))
     }
 
+    /// The hashes of its store paths' NARs, where they are known beforehand.
+    pub(crate) fn nar_hashes(&self) -> Vec<Option<NarHash>> {
+        match self {
+            Self::Store { paths, .. } => paths.iter().map(|path| path.nar_hash).collect(),
+            Self::Root(_) => Vec::new(),
+        }
+    }
+
     /// Sum of the NAR sizes of its store paths.
     pub(crate) fn nar_size(&self) -> Option<u64> {
         match self {

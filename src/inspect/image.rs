@@ -1,0 +1,237 @@
+//! An opened image, whatever its format: layers that can be read as entries.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use layering::{StoreDir, StorePath};
+use registry::{Descriptor, Digest};
+
+use super::Error;
+use super::oci::Oci;
+use super::stream::{Streamed, Wanted, stream};
+use crate::copy::Source;
+use crate::earlier::EarlierLayer;
+use crate::image::{PathRecord, Spooled};
+use crate::untar::{Entry, Kind, Visitor};
+
+/// What an image is kept in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// A tar that is an OCI layout.
+    OciArchive,
+    /// A directory that is an OCI layout.
+    OciLayout,
+    /// What `docker save` wrote before version 25.
+    DockerArchive,
+    /// An image in a registry.
+    Registry,
+    /// An App Container Image.
+    Aci {
+        /// Where it is: its signature is beside it.
+        file: PathBuf,
+    },
+}
+
+impl Format {
+    /// What people call it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::OciArchive => "OCI archive",
+            Self::OciLayout => "OCI layout",
+            Self::DockerArchive => "Docker archive",
+            Self::Registry => "image in a registry",
+            Self::Aci { .. } => "App Container Image",
+        }
+    }
+
+    pub(super) fn of_source(text: &str, source: &dyn Source) -> Self {
+        match (source.repository(), source.is_docker()) {
+            (Some(_), _) => Self::Registry,
+            (None, true) => Self::DockerArchive,
+            (None, false) if PathBuf::from(text).is_dir() => Self::OciLayout,
+            (None, false) => Self::OciArchive,
+        }
+    }
+}
+
+/// An image, opened.
+pub struct Image {
+    /// What the user called it.
+    pub name: String,
+    /// What it is kept in.
+    pub format: Format,
+    /// Manifest and configuration of a container image.
+    pub oci: Option<Oci>,
+    /// Its layers, bottom first; formats that know no layers have one.
+    pub layers: Vec<Layer>,
+}
+
+/// A layer: some files, and orders to remove those of layers below.
+#[derive(Default)]
+pub struct Layer {
+    /// What the image says of it.
+    pub told: EarlierLayer,
+    pub(super) content: Content,
+}
+
+/// Where a layer's bytes are.
+#[derive(Default)]
+pub(super) enum Content {
+    /// A blob of a container image.
+    Blob { source: Arc<dyn Source>, descriptor: Box<Descriptor> },
+    /// All of a file.
+    File { file: Spooled, size: u64 },
+    /// No bytes at all.
+    #[default]
+    Nothing,
+}
+
+impl Image {
+    /// The store of its paths, as far as it says.
+    pub fn store_dir(&self) -> Option<&StoreDir> {
+        self.oci.as_ref()?.store_dir.as_ref()
+    }
+
+    /// Whether reading the layers is a matter of this machine alone.
+    pub fn is_local(&self) -> bool {
+        self.format != Format::Registry
+    }
+
+    /// The paths that the image says it has, bottom layer first, each with what it says of it and the
+    /// number of its layer.
+    pub fn told_paths(&self) -> impl Iterator<Item = (usize, &StorePath, Option<&PathRecord>)> {
+        self.layers.iter().enumerate().flat_map(|(layer, Layer { told, .. })| {
+            let paths = told.paths.iter().enumerate();
+            paths.map(move |(at, path)| (layer, path, told.records.get(at)))
+        })
+    }
+
+    /// What a whiteout is in this format: OCI's layers have them, trees by themselves have not.
+    pub(super) fn has_whiteouts(&self) -> bool {
+        self.oci.is_some()
+    }
+
+    /// In which directory of the archive the files are.
+    fn prefix(&self) -> &'static [u8] {
+        match self.format {
+            Format::Aci { .. } => b"rootfs",
+            _ => b"",
+        }
+    }
+
+    /// Tells `visitor` what is in a layer.
+    pub(super) fn stream<V: Visitor>(
+        &self,
+        layer: &Layer,
+        wanted: Wanted,
+        visitor: &mut V,
+    ) -> Result<Streamed<V::Error>, Error> {
+        let blob = layer.content.open(0)?;
+        let mut within = Within { prefix: self.prefix(), inside: true, visitor };
+        let failed = |source| Error::Blob { layer: layer.name(), source };
+        stream(blob, wanted, &mut within).map_err(failed)
+    }
+}
+
+impl Layer {
+    /// How to call it in a message: by its digest, if it has one.
+    pub fn name(&self) -> String {
+        match &self.content {
+            Content::Blob { descriptor, .. } => descriptor.digest.to_string(),
+            Content::File { .. } | Content::Nothing => "the files".into(),
+        }
+    }
+
+    /// As a manifest names it.
+    pub fn descriptor(&self) -> Option<&Descriptor> {
+        match &self.content {
+            Content::Blob { descriptor, .. } => Some(descriptor),
+            Content::File { .. } | Content::Nothing => None,
+        }
+    }
+
+    /// Digest of the tar, as the configuration has it.
+    pub fn diff_id(&self) -> Option<Digest> {
+        self.told.diff_id
+    }
+
+    /// Bytes of the blob or file.
+    pub fn size(&self) -> u64 {
+        match &self.content {
+            Content::Blob { descriptor, .. } => descriptor.size,
+            Content::File { size, .. } => *size,
+            Content::Nothing => 0,
+        }
+    }
+}
+
+impl Content {
+    /// The bytes from `offset` on.
+    pub(super) fn open(&self, offset: u64) -> Result<Box<dyn Read + Send>, Error> {
+        match self {
+            Self::Blob { source, descriptor } => {
+                let blob = source.blob(descriptor)?;
+                let open = if offset == 0 { blob.open() } else { blob.open_at(offset) };
+                let layer = descriptor.digest.to_string();
+                open.map_err(|source| Error::Blob { layer, source })
+            }
+            Self::File { file, .. } => Ok(Box::new(file.reader_at(offset))),
+            Self::Nothing => Ok(Box::new(io::empty())),
+        }
+    }
+}
+
+impl fmt::Debug for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Image")
+            .field("name", &self.name)
+            .field("format", &self.format)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Passes on what is below a directory, by its path from there.
+struct Within<'a, V> {
+    prefix: &'static [u8],
+    inside: bool,
+    visitor: &'a mut V,
+}
+
+impl<V> Within<'_, V> {
+    fn strip<'p>(&self, path: &'p [u8]) -> Option<&'p [u8]> {
+        match path.strip_prefix(self.prefix)? {
+            [] => Some(&[]),
+            [b'/', rest @ ..] => Some(rest),
+            rest if self.prefix.is_empty() => Some(rest),
+            _ => None,
+        }
+    }
+}
+
+impl<V: Visitor> Visitor for Within<'_, V> {
+    type Error = V::Error;
+
+    fn entry(&mut self, entry: &Entry) -> Result<(), V::Error> {
+        if self.prefix.is_empty() {
+            return self.visitor.entry(entry);
+        }
+        let path = self.strip(&entry.path);
+        self.inside = path.is_some();
+        let Some(path) = path else { return Ok(()) };
+        let mut entry = Entry { path: path.to_vec(), ..entry.clone() };
+        if let Kind::HardLink { target } = &mut entry.kind {
+            *target = self.strip(target).unwrap_or_default().to_vec();
+        }
+        self.visitor.entry(&entry)
+    }
+
+    fn content(&mut self, bytes: &[u8]) -> Result<(), V::Error> {
+        if self.inside { self.visitor.content(bytes) } else { Ok(()) }
+    }
+
+    fn end(&mut self) -> Result<(), V::Error> {
+        if self.inside { self.visitor.end() } else { Ok(()) }
+    }
+}

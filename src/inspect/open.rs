@@ -1,0 +1,117 @@
+//! What a name stands for: an image in a registry, or a file or directory that is recognised by its
+//! bytes, whatever it is called.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use registry::{Platform, Registries};
+
+use super::image::{Content, Image, Layer};
+use super::oci::Oci;
+use super::packing::Packing;
+use super::{Error, Format};
+use crate::copy::Source;
+use crate::earlier::Place;
+use crate::image::Spooled;
+use crate::untar::{self, Entry, Fault, Visitor};
+
+/// Bytes by which a file may tell what it is.
+const HEAD: u64 = 64;
+
+/// Opens the image that `text` names. Of an index it is the one for `platform` or, if nobody said,
+/// the one for this machine.
+pub fn open(
+    text: &str,
+    registries: &Registries,
+    platform: Option<&Platform>,
+) -> Result<Image, Error> {
+    match Place::find(text)? {
+        Place::Registry(_) => {}
+        Place::Local(path) if path.is_dir() => {}
+        Place::Local(path) => {
+            let mut file = File::open(&path).map_err(Error::read(&path))?;
+            let found = recognise(&mut file).map_err(Error::read(&path))?;
+            match found {
+                Recognised::Tar => {}
+                Recognised::Aci => return aci(&path, file),
+                Recognised::Other(what) => return Err(Error::Unknown { file: path, what }),
+            }
+        }
+    }
+    let source: Arc<dyn Source> = Arc::from(crate::copy::open(text, registries)?);
+    let oci = Oci::read(&*source, platform)?;
+    let format = Format::of_source(text, &*source);
+    let layers = oci.layers(&source);
+    Ok(Image { name: text.into(), format, oci: Some(oci), layers })
+}
+
+/// What a file was found to be.
+enum Recognised {
+    /// A tar, packed or not, which is some form of container image.
+    Tar,
+    /// An App Container Image.
+    Aci,
+    /// Something else.
+    Other(&'static str),
+}
+
+fn recognise(file: &mut File) -> io::Result<Recognised> {
+    let mut head = Vec::new();
+    file.by_ref().take(HEAD).read_to_end(&mut head)?;
+    file.rewind()?;
+    if head.starts_with(b"\x7fELF") {
+        return Ok(Recognised::Other("an ELF program"));
+    }
+    let Ok(found) = first_name(file, &head) else { return Ok(Recognised::Tar) };
+    file.rewind()?;
+    let top = found.split(|&byte| byte == b'/').next().unwrap_or_default();
+    Ok(match top {
+        b"manifest" | b"rootfs" => Recognised::Aci,
+        _ => Recognised::Tar,
+    })
+}
+
+/// What the first entry of a tar is called. Container images begin with a blob or a document, ACIs
+/// with `manifest` or `rootfs`, since they have nothing else.
+fn first_name(file: &mut File, head: &[u8]) -> Result<Vec<u8>, Fault> {
+    struct First(Vec<u8>);
+    impl Visitor for First {
+        type Error = Fault;
+
+        fn entry(&mut self, entry: &Entry) -> Result<(), Fault> {
+            self.0.clone_from(&entry.path);
+            match entry.path.is_empty() {
+                true => Ok(()),
+                // That is all that was to be known.
+                false => Err(Fault::NoHeader { at: 0 }),
+            }
+        }
+    }
+    let mut first = First(Vec::new());
+    let read = match Packing::of(head) {
+        Packing::None => untar::read(&mut BufReader::new(file), &mut first),
+        packing => {
+            let tar = super::stream::unpacked(packing, file).map_err(Fault::Read)?;
+            untar::read(&mut BufReader::new(tar), &mut first)
+        }
+    };
+    match read {
+        Err(error) if first.0.is_empty() => Err(error),
+        _ => Ok(first.0),
+    }
+}
+
+/// An App Container Image: one layer, beside its manifest.
+fn aci(path: &Path, file: File) -> Result<Image, Error> {
+    let size = file.metadata().map_err(Error::read(path))?.len();
+    let content = Content::File { file: Spooled::within(&Arc::new(file), 0, size), size };
+    let layer = Layer { content, ..Layer::default() };
+    Ok(Image {
+        name: path.display().to_string(),
+        format: Format::Aci { file: PathBuf::from(path) },
+        oci: None,
+        layers: vec![layer],
+    })
+}
