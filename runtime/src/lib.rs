@@ -9,6 +9,7 @@
 //! - [`heap`], [`mutex`], [`thread`], [`process`]: what a C library would do.
 //! - [`codec`]: the decompressors.
 //! - [`sections`]: what others write into: update information, signature.
+//! - [`serve`]: the image as a file system, over FUSE.
 //! - [`message`]: what is told to people.
 
 #![no_std]
@@ -27,5 +28,6 @@ pub mod mutex;
 pub mod process;
 pub mod run;
 pub mod sections;
+pub mod serve;
 pub mod start;
 pub mod thread;
