@@ -10,6 +10,7 @@
 //! - [`codec`]: the decompressors.
 //! - [`sections`]: what others write into: update information, signature.
 //! - [`serve`]: the image as a file system, over FUSE.
+//! - [`registration`]: what Nix's database says of a store path.
 //! - [`message`]: what is told to people.
 
 #![no_std]
@@ -26,6 +27,7 @@ pub mod heap;
 pub mod message;
 pub mod mutex;
 pub mod process;
+pub mod registration;
 pub mod run;
 pub mod sections;
 pub mod serve;

@@ -2,3 +2,8 @@
 
 pub mod elf_head;
 pub mod runtime;
+pub mod signature;
+mod update_information;
+pub mod zsync;
+
+pub use update_information::{UpdateInformation, UpdateInformationError};

@@ -38,6 +38,7 @@ pub mod nix;
 pub mod opened;
 pub mod outcome;
 pub mod podman;
+pub mod range_server;
 pub mod registry;
 pub mod scan_store;
 pub mod server;

@@ -18,6 +18,7 @@ use std::os::unix::fs::FileExt;
 
 use crate::image::Machine;
 
+pub(crate) use patch::filled;
 pub use patch::{PatchError, RuntimeError, RuntimeFile};
 pub use section::Section;
 

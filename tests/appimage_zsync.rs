@@ -1,0 +1,122 @@
+//! Debian's `zsync` takes our `.zsync` files, and downloads what has changed and little more.
+
+mod support;
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::Command;
+
+use closure2img::appimage::zsync::{Options, write};
+use jiff::Timestamp;
+use support::outcome::Outcome;
+use support::peer::program;
+use support::range_server::RangeServer;
+use support::temp_dir;
+
+/// Bytes that look random, and are the same each time.
+fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[0]
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+fn write_zsync(file: &Path) {
+    let name = file.file_name().and_then(|name| name.to_str()).expect("a name");
+    let zsync = File::create(file.with_file_name(format!("{name}.zsync"))).expect("creating");
+    let options = Options { name, modified: Timestamp::from_second(1).expect("a time") };
+    write(&File::open(file).expect("opening"), options, zsync).expect("writing the .zsync");
+}
+
+/// Downloads `name` with `old` at hand, and gives it back.
+fn download(server: &RangeServer, name: &str, old: &Path, folder: &Path) -> Vec<u8> {
+    let target = folder.join("downloaded");
+    let mut zsync = Command::new(program("zsync"));
+    zsync.arg("-i").arg(old).arg("-o").arg(&target);
+    // Its temporary files and its own copy of the `.zsync` go to the current directory.
+    zsync.current_dir(folder).env_remove("http_proxy").env("no_proxy", "*");
+    Outcome::of(zsync.arg(server.url(&name.replace(' ', "%20")))).success();
+    fs::read(target).expect("reading what was downloaded")
+}
+
+#[test]
+fn zsync_downloads_what_has_changed() {
+    peer!("zsync");
+    let (published, client) = (temp_dir(), temp_dir());
+    let old = noise(1, 3_000_000);
+    let mut new = old.clone();
+    // Something is put in, something changed, something removed, and the end is another.
+    new.splice(500_000..500_000, noise(2, 10_001));
+    new[1_200_000..1_203_000].copy_from_slice(&noise(3, 3000));
+    new.drain(2_000_000..2_000_777);
+    new.extend(noise(4, 5000));
+    let old_file = client.path().join("old");
+    fs::write(&old_file, &old).expect("writing");
+    let new_file = published.path().join("Some App-x86_64.AppImage");
+    fs::write(&new_file, &new).expect("writing");
+    write_zsync(&new_file);
+
+    let server = RangeServer::start(published.path());
+    let name = "Some App-x86_64.AppImage.zsync";
+    assert!(download(&server, name, &old_file, client.path()) == new, "another file");
+    // 18,001 bytes are new. Each of the four places costs at most a block and a half more at both of its ends.
+    let given = server.given_in_ranges();
+    assert!((18_001..18_001 + 4 * 3 * 2048).contains(&given), "{given} bytes were downloaded");
+}
+
+#[test]
+fn the_sums_are_those_of_zsyncmake() {
+    peer!("zsyncmake");
+    for length in [1, 2048, 2049, 100_000, 3_000_001] {
+        let dir = temp_dir();
+        let file = dir.path().join("file");
+        fs::write(&file, noise(7, length)).expect("writing");
+        write_zsync(&file);
+        let theirs = dir.path().join("theirs");
+        let mut zsyncmake = Command::new(program("zsyncmake"));
+        zsyncmake.args(["-u", "file", "-o"]).arg(&theirs).arg(&file);
+        Outcome::of(&mut zsyncmake).success();
+        let [ours, theirs] = [dir.path().join("file.zsync"), theirs].map(|file| Zsync::read(&file));
+        assert_eq!(ours.header, theirs.header, "{length} bytes");
+        let blocks = length.div_ceil(2048);
+        assert_eq!([ours.sums(blocks), theirs.sums(blocks)].map(|sums| sums.len()), [blocks; 2]);
+        for (ours, theirs) in ours.sums(blocks).zip(theirs.sums(blocks)) {
+            assert!(ours.0.ends_with(theirs.0) && ours.1.starts_with(theirs.1), "{length} bytes");
+        }
+    }
+}
+
+/// A `.zsync` file taken apart.
+struct Zsync {
+    /// But for the time, which is a setting, and the lengths of the sums, which we round up.
+    header: Vec<String>,
+    kept: [usize; 3],
+    body: Vec<u8>,
+}
+
+impl Zsync {
+    fn read(file: &Path) -> Self {
+        let bytes = fs::read(file).expect("reading a .zsync");
+        let end = bytes.windows(2).position(|two| two == b"\n\n").expect("an empty line");
+        let text = std::str::from_utf8(&bytes[..end]).expect("text");
+        let (varying, header): (Vec<&str>, Vec<&str>) = text
+            .lines()
+            .partition(|line| line.starts_with("MTime: ") || line.starts_with("Hash-Lengths: "));
+        let lengths = varying.iter().find_map(|line| line.strip_prefix("Hash-Lengths: "));
+        let mut lengths =
+            lengths.expect("lengths").split(',').map(|text| text.parse().expect("a number"));
+        let kept = [(); 3].map(|()| lengths.next().expect("three lengths"));
+        let header = header.into_iter().map(str::to_owned).collect();
+        Self { header, kept, body: bytes[end + 2..].to_vec() }
+    }
+
+    fn sums(&self, blocks: usize) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> {
+        let [_, rolling, md4] = self.kept;
+        assert_eq!(self.body.len(), blocks * (rolling + md4));
+        self.body.chunks_exact(rolling + md4).map(move |sums| sums.split_at(rolling))
+    }
+}
