@@ -11,13 +11,15 @@ pub(super) struct Block {
     /// Its length, with [`BLOCK_PLAIN`] if it is not compressed; 0 for a block of zeros, of which
     /// nothing is stored.
     pub(super) size: u32,
+    /// How many zeros it then has.
+    pub(super) zeros: u64,
 }
 
 impl Block {
     /// A block of a file.
     pub(super) fn data(codec: &mut Codec, bytes: &[u8]) -> Result<Self, Error> {
         if is_zero(bytes) {
-            return Ok(Self { bytes: Vec::new(), size: 0 });
+            return Ok(Self { bytes: Vec::new(), size: 0, zeros: bytes.len() as u64 });
         }
         Self::fragment(codec, bytes)
     }
@@ -27,7 +29,7 @@ impl Block {
         let compressed = codec.compress(bytes)?;
         let (stored, bit) = compressed.map_or((bytes, BLOCK_PLAIN), |bytes| (bytes, 0));
         let length = u32::try_from(stored.len()).unwrap_or_default();
-        Ok(Self { bytes: stored.to_vec(), size: length | bit })
+        Ok(Self { bytes: stored.to_vec(), size: length | bit, zeros: 0 })
     }
 }
 

@@ -1,12 +1,12 @@
 //! The contents of files: read and compressed by all threads, stored in one order.
 //!
 //! ```text
-//! units ──► read, compress ─────────────► slots ──► image       (blocks)
-//!     └───► read, hash ──► fragments ──┘   ▲                    (pieces)
+//! units ──► read, compress ─────────────► slots ──► image       (large files)
+//!     └───► read, hash ──► fragments ──┘   ▲                    (small files)
 //!                              └── compress┘
 //! ```
 //!
-//! This thread asks for units ahead of time, takes their results in order, puts pieces together into
+//! This thread asks for units ahead of time, takes their results in order, puts small files together into
 //! fragments and writes. Where a fragment is stored follows from the unit that filled it and not from
 //! when it was compressed, so that the number of threads and how far ahead they are do not show.
 
@@ -21,7 +21,7 @@ use super::block::Block;
 use super::output::Output;
 use super::pool::{Pool, Ticket, Worker};
 use super::source::Source;
-use super::units::{Piece, Unit, Units};
+use super::units::{Small, Unit, Units};
 use super::{Error, Options, duplicates};
 use crate::format::NO_FRAGMENT;
 
@@ -34,7 +34,7 @@ pub(super) struct Stored {
     pub(super) blocks: Range<usize>,
     /// How many bytes of zeros are in blocks that are not stored.
     pub(super) sparse: u64,
-    /// The fragment with what is behind its last block.
+    /// The fragment that has all of it, if it has no blocks.
     pub(super) fragment: u32,
     /// How far into the fragment that is.
     pub(super) offset: u32,
@@ -89,14 +89,14 @@ pub(super) fn store<'a, W: Write>(
         while asked.len() < ahead
             && let Some(unit) = units.next()
         {
-            asked.push_back(Asked::ask(unit, pool, block_size, progress));
+            asked.push_back(Asked::ask(unit, pool, progress));
         }
         match asked.pop_front() {
             None => break,
             Some(Asked::Block(file, ticket)) => {
                 store.slots.push_back(Slot::Block(file, ticket.wait()?));
             }
-            Some(Asked::Pieces(ticket)) => store.take(&ticket.wait()?)?,
+            Some(Asked::Small(ticket)) => store.take(&ticket.wait()?)?,
         }
         store.write(ahead)?;
     }
@@ -116,52 +116,52 @@ pub(super) fn store<'a, W: Write>(
 /// A unit that somebody works on.
 enum Asked<'a> {
     Block(usize, Ticket<Block>),
-    Pieces(Ticket<Read<'a>>),
+    Small(Ticket<Read<'a>>),
 }
 
-/// Pieces that were read.
+/// Small files that were read, with the hashes of those that may be the same as others.
 struct Read<'a> {
-    pieces: Vec<(Piece<'a>, Option<[u8; 32]>)>,
+    files: Vec<(Small<'a>, Option<[u8; 32]>)>,
     bytes: Vec<u8>,
 }
 
 impl<'a> Asked<'a> {
-    fn ask(
-        unit: Unit<'a>,
-        pool: &Pool<'a>,
-        block_size: usize,
-        progress: &'a (dyn Fn(u64) + Sync),
-    ) -> Self {
+    fn ask(unit: Unit<'a>, pool: &Pool<'a>, progress: &'a (dyn Fn(u64) + Sync)) -> Self {
         match unit {
-            Unit::Block { file, shared, offset } => {
+            Unit::Block { file, shared, offset, length } => {
                 let work = move |worker: &mut Worker| {
-                    worker.buffer.clear();
+                    if worker.buffer.len() <= length {
+                        worker.buffer.resize(length + 1, 0);
+                    }
                     let handle = shared.handle()?;
-                    shared.source.read(&*handle, offset, block_size, &mut worker.buffer)?;
+                    shared.source.read(&*handle, offset, length, &mut worker.buffer)?;
+                    // So that the last one closes the file.
                     drop((handle, shared));
-                    progress(block_size as u64);
-                    Block::data(&mut worker.codec, &worker.buffer)
+                    progress(length as u64);
+                    Block::data(&mut worker.codec, &worker.buffer[..length])
                 };
                 Self::Block(file, pool.ask(false, work))
             }
-            Unit::Pieces(pieces) => Self::Pieces(pool.ask(false, move |_| read(pieces, progress))),
+            Unit::Small(files) => Self::Small(pool.ask(false, move |_| read(files, progress))),
         }
     }
 }
 
-fn read<'a>(pieces: Vec<Piece<'a>>, progress: &(dyn Fn(u64) + Sync)) -> Result<Read<'a>, Error> {
-    let length: usize = pieces.iter().map(|piece| piece.length as usize).sum();
-    let mut bytes = Vec::with_capacity(length + 1);
-    let mut read = Vec::with_capacity(pieces.len());
-    for piece in pieces {
-        let start = bytes.len();
-        let handle = piece.source.open()?;
-        piece.source.read(&*handle, piece.offset, piece.length as usize, &mut bytes)?;
-        let hash = piece.compare.then(|| Sha256::digest(&bytes[start..]).into());
-        read.push((piece, hash));
+fn read<'a>(files: Vec<Small<'a>>, progress: &(dyn Fn(u64) + Sync)) -> Result<Read<'a>, Error> {
+    let length: usize = files.iter().map(|file| file.length as usize).sum();
+    let mut bytes = vec![0; length + 1];
+    let mut rest = &mut bytes[..];
+    let mut read = Vec::with_capacity(files.len());
+    for file in files {
+        let length = file.length as usize;
+        file.source.read(&*file.source.open()?, 0, length, rest)?;
+        let (now, later) = rest.split_at_mut(length);
+        rest = later;
+        let hash = file.compare.then(|| Sha256::digest(now).into());
+        read.push((file, hash));
     }
     progress(length as u64);
-    Ok(Read { pieces: read, bytes })
+    Ok(Read { files: read, bytes })
 }
 
 /// What is stored, in order.
@@ -179,19 +179,19 @@ struct Store<'s, 'a, W: Write> {
     fragment: Vec<u8>,
     /// How many are full.
     fragments: u32,
-    /// Where pieces are that others may be the same as, by length and hash.
+    /// Where small files are that others may be the same as, by length and hash.
     known: HashMap<(u32, [u8; 32]), (u32, u32)>,
     slots: VecDeque<Slot>,
 }
 
 impl<W: Write> Store<'_, '_, W> {
-    /// Puts pieces into fragments.
+    /// Puts small files into fragments.
     fn take(&mut self, read: &Read<'_>) -> Result<(), Error> {
         let mut bytes = &read.bytes[..];
-        for (piece, hash) in &read.pieces {
-            let (now, later) = bytes.split_at(piece.length as usize);
+        for (file, hash) in &read.files {
+            let (now, later) = bytes.split_at(file.length as usize);
             bytes = later;
-            let key = hash.map(|hash| (piece.length, hash));
+            let key = hash.map(|hash| (file.length, hash));
             let known = key.and_then(|key| self.known.get(&key).copied());
             let (fragment, offset) = match known {
                 Some(place) => {
@@ -204,13 +204,13 @@ impl<W: Write> Store<'_, '_, W> {
                     place
                 }
             };
-            let stored = &mut self.data.files[piece.file];
+            let stored = &mut self.data.files[file.file];
             (stored.fragment, stored.offset) = (fragment, offset);
         }
         Ok(())
     }
 
-    /// Puts one piece into a fragment.
+    /// Puts one small file into a fragment.
     fn append(&mut self, bytes: &[u8]) -> Result<(u32, u32), Error> {
         if self.fragment.len() + bytes.len() > self.block_size {
             self.end_fragment()?;
@@ -263,9 +263,7 @@ impl<W: Write> Store<'_, '_, W> {
         }
         sizes.push(block.size);
         stored.blocks.end = sizes.len();
-        if block.size == 0 {
-            stored.sparse += self.block_size as u64;
-        }
+        stored.sparse += block.zeros;
         self.out.write(&block.bytes)
     }
 

@@ -54,10 +54,7 @@ pub(super) fn write<W: Write + Seek>(
 
     let fragments = u32::try_from(data.fragments.len()).unwrap_or_default();
     let bytes_used = out.position();
-    let mut bits = options.compression.flags()
-        | flags::ALWAYS_FRAGMENTS
-        | flags::DUPLICATES
-        | flags::EXPORTABLE;
+    let mut bits = options.compression.flags() | flags::DUPLICATES | flags::EXPORTABLE;
     if !has_xattrs {
         bits |= flags::NO_XATTRS;
     }

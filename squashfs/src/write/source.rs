@@ -46,41 +46,33 @@ impl Source<'_> {
         Error::Read { path: shown(self.path), source }
     }
 
-    /// Appends the `length` bytes from `offset` on to `buffer`. If they are the last, the file must
-    /// end there.
+    /// Reads the `length` bytes from `offset` on into `buffer`, which must have room for one byte
+    /// more. If they are the last, the file must end there.
     pub(super) fn read(
         &self,
         handle: &dyn ReadAt,
         offset: u64,
         length: usize,
-        buffer: &mut Vec<u8>,
+        buffer: &mut [u8],
     ) -> Result<(), Error> {
-        let start = buffer.len();
         let last = offset + length as u64 == self.size;
         // One byte more than is due, so that a short answer proves the end without asking again.
-        buffer.resize(start + length + usize::from(last), 0);
-        let mut filled = start;
-        while filled < buffer.len() {
-            let at = offset + (filled - start) as u64;
-            match handle.read_at(&mut buffer[filled..], at) {
+        let buffer = &mut buffer[..length + usize::from(last)];
+        let mut filled = 0;
+        while filled < length {
+            match handle.read_at(&mut buffer[filled..], offset + filled as u64) {
                 Ok(0) => break,
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(self.unreadable(error)),
             }
-            // It was asked for more.
-            if filled == start + length {
-                break;
-            }
         }
-        buffer.truncate(filled);
-        let got = filled - start;
-        match got == length {
+        match filled == length {
             true => Ok(()),
             false => Err(Error::Size {
                 path: shown(self.path),
                 expected: self.size,
-                got: offset + got as u64,
+                got: offset + filled as u64,
             }),
         }
     }
@@ -89,13 +81,15 @@ impl Source<'_> {
     pub(super) fn hash(&self, buffer: &mut Vec<u8>) -> Result<[u8; 32], Error> {
         const PART: usize = 256 << 10;
         let handle = self.open()?;
+        if buffer.len() <= PART {
+            buffer.resize(PART + 1, 0);
+        }
         let mut hash = Sha256::new();
         let mut offset = 0;
         while offset < self.size {
             let length = usize::try_from(self.size - offset).map_or(PART, |left| left.min(PART));
-            buffer.clear();
             self.read(&*handle, offset, length, buffer)?;
-            hash.update(&buffer[..]);
+            hash.update(&buffer[..length]);
             offset += length as u64;
         }
         Ok(hash.finalize().into())
