@@ -9,7 +9,7 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::num::NonZeroU64;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -160,6 +160,22 @@ impl AtomicFile {
             Place::Unnamed(file) => Some((file, &self.target)),
             Place::Named(_) | Place::Through(_) => None,
         }
+    }
+
+    /// Lets whoever may read it start it as well.
+    pub fn make_executable(&self) -> Result<(), OutputError> {
+        let file = match &self.place {
+            Place::Unnamed(file) => file,
+            Place::Named(file) => file.as_file(),
+            Place::Through(_) => return Ok(()),
+        };
+        let change = || {
+            let mut permissions = file.metadata()?.permissions();
+            let mode = permissions.mode();
+            permissions.set_mode(mode | (mode & 0o444) >> 2);
+            file.set_permissions(permissions)
+        };
+        change().map_err(OutputError::write(&self.target))
     }
 
     /// Whether what was written can be written over, as [`Seek`] needs it: not in a pipe.

@@ -10,7 +10,7 @@ use support::demo::{Demo, ROOT};
 use support::outcome::Outcome;
 use support::tool::{binary, tool};
 
-const SUBCOMMANDS: [&str; 6] = ["oci", "plan", "closure", "diff", "login", "logout"];
+const SUBCOMMANDS: [&str; 7] = ["oci", "appimage", "plan", "closure", "diff", "login", "logout"];
 
 /// The widest line that a help may have.
 const WIDTH: usize = 100;

@@ -61,11 +61,21 @@ impl ClosureArgs {
         with_hashes: bool,
         progress: &dyn Progress,
     ) -> anyhow::Result<Closure> {
-        let mut roots = self.roots.clone();
-        if roots.is_empty() && self.graph.is_none() {
-            roots.push("./result".into());
+        self.closure_of(self.roots(), with_hashes, progress)
+    }
+
+    /// What was named, or else what a build leaves behind.
+    pub(crate) fn roots(&self) -> Vec<PathBuf> {
+        match self.roots.is_empty() && self.graph.is_none() {
+            true => vec!["./result".into()],
+            false => self.roots.clone(),
         }
-        self.closure_of(roots, with_hashes, progress)
+    }
+
+    /// The store that the roots are in, or would be.
+    pub(crate) fn store(&self) -> Result<Store, closure2img::closure::Error> {
+        let query = self.query(self.roots(), None, false);
+        Ok(Store::locate(&query.location, &query.roots)?)
     }
 
     /// The closure of other roots than those that were named.

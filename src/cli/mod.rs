@@ -3,6 +3,7 @@
 // Doc comments here are help texts, which are read on a terminal and not as Markdown.
 #![allow(clippy::doc_markdown)]
 
+mod appimage;
 mod cache;
 mod cache_args;
 mod closure;
@@ -53,6 +54,9 @@ const EXIT_CODES: &str = "Exit codes:
 enum Command {
     /// Make a container image from the closure of the roots, and write or push it
     Oci(Box<oci::OciArgs>),
+    /// Make an AppImage, one executable file, from an AppDir or the closure of the roots
+    #[command(name = "appimage")]
+    AppImage(Box<appimage::AppImageArgs>),
     /// Make a SquashFS image from the closure of the roots, or from a directory
     Squashfs(squashfs::SquashfsArgs),
     /// Show which store paths would share a layer
@@ -87,6 +91,7 @@ enum Command {
 pub(crate) fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Oci(args) => oci::run(&args),
+        Command::AppImage(args) => appimage::run(&args),
         Command::Squashfs(args) => squashfs::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Closure(args) => closure::run(&args),

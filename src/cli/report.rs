@@ -5,10 +5,13 @@ use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::appimage::LintErrors;
 use super::login::NotAccepted;
 use super::previous::Changed;
 use super::verify::Wrong;
-use closure2img::{cache, closure, copy, diff, earlier, fleet, image, inspect, output, squashfs};
+use closure2img::{
+    appimage, cache, closure, copy, diff, earlier, fleet, image, inspect, output, squashfs,
+};
 
 /// A command line that clap cannot see is wrong.
 #[derive(Debug)]
@@ -127,6 +130,14 @@ fn hints(cause: &(dyn std::error::Error + 'static)) -> Vec<String> {
         error.hint().into_iter().collect()
     } else if let Some(error) = cause.downcast_ref::<image::config::ConfigError>() {
         error.hint().into_iter().collect()
+    } else if let Some(error) = cause.downcast_ref::<appimage::Error>() {
+        match error {
+            // A transparent error hides the one within from the chain.
+            appimage::Error::Closure(inner) => inner.hints(),
+            _ => error.hint().into_iter().collect(),
+        }
+    } else if cause.is::<LintErrors>() {
+        vec![LintErrors::hint().into()]
     } else if let Some(error) = cause.downcast_ref::<squashfs::Error>() {
         error.hint().into_iter().collect()
     } else if let Some(error) = cause.downcast_ref::<output::OutputError>() {

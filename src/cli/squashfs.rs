@@ -54,7 +54,7 @@ pub(crate) struct SquashfsArgs {
 
 /// A power of two from 4 KiB to 1 MiB.
 #[derive(Clone, Copy, Debug)]
-struct BlockSize(u32);
+pub(crate) struct BlockSize(pub(crate) u32);
 
 impl FromStr for BlockSize {
     type Err = String;

@@ -175,6 +175,11 @@ impl Machines {
         Some(Self(machines.collect::<Option<_>>()?))
     }
 
+    /// The first of them by name.
+    pub(crate) fn first(&self) -> Option<&Machine> {
+        self.0.keys().next()
+    }
+
     /// Their names.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(Machine::as_str)

@@ -21,6 +21,7 @@
 #[macro_use]
 pub mod peer;
 
+pub mod app_dir;
 pub mod browser;
 pub mod container_registry;
 pub mod containerd;
