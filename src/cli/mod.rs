@@ -3,6 +3,7 @@
 // Doc comments here are help texts, which are read on a terminal and not as Markdown.
 #![allow(clippy::doc_markdown)]
 
+mod aci;
 mod appimage;
 mod cache;
 mod cache_args;
@@ -59,6 +60,8 @@ enum Command {
     AppImage(Box<appimage::AppImageArgs>),
     /// Make a SquashFS image from the closure of the roots, or from a directory
     Squashfs(squashfs::SquashfsArgs),
+    /// Make an App Container Image from the closure of the roots
+    Aci(Box<aci::AciArgs>),
     /// Show which store paths would share a layer
     Plan(Box<plan::PlanArgs>),
     /// Show the closure of the roots with sizes
@@ -93,6 +96,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Oci(args) => oci::run(&args),
         Command::AppImage(args) => appimage::run(&args),
         Command::Squashfs(args) => squashfs::run(&args),
+        Command::Aci(args) => aci::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Closure(args) => closure::run(&args),
         Command::Diff(args) => diff::run(&args),

@@ -10,7 +10,7 @@ use super::login::NotAccepted;
 use super::previous::Changed;
 use super::verify::Wrong;
 use closure2img::{
-    appimage, cache, closure, copy, diff, earlier, fleet, image, inspect, output, squashfs,
+    aci, appimage, cache, closure, copy, diff, earlier, fleet, image, inspect, output, squashfs,
 };
 
 /// A command line that clap cannot see is wrong.
@@ -127,6 +127,8 @@ fn hints(cause: &(dyn std::error::Error + 'static)) -> Vec<String> {
     } else if let Some(error) = cause.downcast_ref::<cache::CacheError>() {
         vec![error.hint()]
     } else if let Some(error) = cause.downcast_ref::<image::Error>() {
+        error.hint().into_iter().collect()
+    } else if let Some(error) = cause.downcast_ref::<aci::Error>() {
         error.hint().into_iter().collect()
     } else if let Some(error) = cause.downcast_ref::<image::config::ConfigError>() {
         error.hint().into_iter().collect()

@@ -12,8 +12,8 @@ use registry::Digest;
 use sha2::{Digest as _, Sha256};
 
 use super::Error;
-use super::compress::{Compression, Framing, Piece};
-use super::hasher::Hasher;
+use super::compress::{Codec, Framing, Piece};
+use super::hasher::{Hasher, TarHash};
 use super::lazy::{Chunk, Packed, Placed, Tail, Unit};
 use super::pool::{Done, Job, Pool, UnderWay};
 use super::spool::{Room, Spooled};
@@ -21,9 +21,11 @@ use crate::timings::{self, Stage, time};
 
 /// A blob at rest and what its layer is known by.
 #[derive(Clone, Debug)]
-pub(crate) struct Blob {
-    pub(crate) diff_id: Digest,
-    pub(crate) digest: Digest,
+pub(crate) struct Blob<S = Digest> {
+    /// The hash of its tar.
+    pub(crate) tar: S,
+    /// Its own digest; `None` if it is the tar itself.
+    pub(crate) digest: Option<Digest>,
     pub(crate) size: u64,
     /// What its descriptor is to say of it.
     pub(crate) annotations: BTreeMap<String, String>,
@@ -31,10 +33,10 @@ pub(crate) struct Blob {
 }
 
 /// Takes the blocks of one tar stream.
-pub(crate) struct BlobWriter<'a> {
-    compression: Compression,
+pub(crate) struct BlobWriter<'a, H> {
+    codec: Codec,
     room: Room,
-    diff: Hasher,
+    diff: Hasher<H>,
     digest: Sha256,
     framing: Framing,
     size: u64,
@@ -51,22 +53,22 @@ pub(crate) struct BlobWriter<'a> {
     spare: Vec<Vec<u8>>,
 }
 
-impl<'a> BlobWriter<'a> {
+impl<'a, H: TarHash> BlobWriter<'a, H> {
     /// `beside` says whether a thread may be started.
     pub(crate) fn new(
-        compression: Compression,
+        codec: Codec,
         pool: &'a Pool,
         room: Room,
         beside: bool,
     ) -> Result<Self, Error> {
-        let framing = Framing::new(compression);
+        let framing = Framing::new(codec);
         // Where blocks are compressed, it is that which takes the time.
-        let diff = match compression {
-            Compression::None if beside => Hasher::beside(),
+        let diff = match codec {
+            Codec::NONE if beside => Hasher::beside(),
             _ => Hasher::here(),
         };
         let mut writer = Self {
-            compression,
+            codec,
             room,
             diff,
             digest: Sha256::new(),
@@ -95,7 +97,7 @@ impl<'a> BlobWriter<'a> {
         last: bool,
     ) -> Result<Vec<u8>, Error> {
         self.tar_size += filled as u64;
-        if self.compression == Compression::None {
+        if self.codec == Codec::NONE {
             self.write(&block[..filled])?;
             return self.diff.update(block, filled);
         }
@@ -108,7 +110,7 @@ impl<'a> BlobWriter<'a> {
             block,
             filled,
             last,
-            compression: self.compression,
+            codec: self.codec,
             units,
             index: self.written + self.under_way.count() - 1,
             reply: self.results.0.clone(),
@@ -167,7 +169,7 @@ impl<'a> BlobWriter<'a> {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        if self.compression != Compression::None {
+        if self.codec != Codec::NONE {
             time(Stage::Hash, || self.digest.update(bytes));
             timings::count(Stage::Hash, bytes.len());
         }
@@ -178,15 +180,13 @@ impl<'a> BlobWriter<'a> {
     }
 
     /// Closes the blob; the last block has been given.
-    pub(crate) fn finish(mut self) -> Result<Blob, Error> {
+    pub(crate) fn finish(mut self) -> Result<Blob<H::Sum>, Error> {
         self.write(&self.framing.tail())?;
-        let diff_id = Digest::from(self.diff.finish()?);
-        let digest = match self.compression {
-            Compression::None => diff_id,
-            _ => Digest::from(<[u8; 32]>::from(self.digest.finalize())),
-        };
+        let tar = self.diff.finish()?;
+        let digest = (self.codec != Codec::NONE)
+            .then(|| Digest::from(<[u8; 32]>::from(self.digest.finalize())));
         let content = self.room.close(self.size)?;
         let Self { size, annotations, .. } = self;
-        Ok(Blob { diff_id, digest, size, annotations, content })
+        Ok(Blob { tar, digest, size, annotations, content })
     }
 }

@@ -3,9 +3,10 @@
 
 use std::cmp::Reverse;
 use std::sync::Arc;
-use std::thread;
+use std::{slice, thread};
 
 use registry::Digest;
+use sha2::Sha256;
 
 use super::compress::Compression;
 use super::duplicates::Duplicates;
@@ -166,10 +167,12 @@ fn one(
         Some(duplicates) => duplicates,
         None => Arc::new(measure::duplicates(source, options)?),
     };
-    let (blob, seen) = tar_stream::build(source, options, &duplicates, pool, room, progress)?;
+    let (sources, codec) = (slice::from_ref(source), options.compression.into());
+    let (blob, seen) =
+        tar_stream::build::<Sha256>(sources, codec, options, &duplicates, pool, room, progress)?;
     let known = KnownLayer {
-        diff_id: blob.diff_id,
-        digest: blob.digest,
+        diff_id: blob.tar,
+        digest: blob.digest.unwrap_or(blob.tar),
         size: blob.size,
         annotations: blob.annotations,
         machines: seen.machines,

@@ -64,6 +64,11 @@ pub(crate) struct Again {
 }
 
 impl Duplicates {
+    /// Those of other files as well.
+    pub(super) fn extend(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
     /// What the file with this name in the archive is to others.
     pub(crate) fn of(&self, name: &[u8]) -> Option<&Duplicate> {
         if self.0.is_empty() { None } else { self.0.get(name) }

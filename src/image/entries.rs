@@ -70,45 +70,57 @@ pub(crate) struct Seen {
     pub(crate) linked: u64,
 }
 
-/// Hands the entries of `source` to `sink`.
+/// Hands the entries of all `sources` to `sink`, in their order.
 pub(crate) fn pack<S: Sink>(
-    source: &Source,
+    sources: &[Source],
     rules: Rules<'_>,
     sink: &mut S,
 ) -> Result<Seen, Error> {
     let mut seen = Seen::default();
-    match source {
-        Source::Store { parents, paths, .. } => {
-            let mut walker = Walker::default();
-            for parent in parents {
-                sink.header(parent.as_bytes(), MODE_PARENT, tar::Kind::Directory)?;
+    for source in sources {
+        match source {
+            Source::Store { parents, paths, .. } => {
+                for parent in parents {
+                    sink.header(parent.as_bytes(), MODE_PARENT, tar::Kind::Directory)?;
+                }
+                store_paths(paths, rules, sink, &mut seen)?;
             }
-            for path in paths {
-                let hash = S::READS && (rules.verify || path.nar_hash.is_none());
-                let mut packer = Packer {
-                    sink,
-                    seen: &mut seen,
-                    source: path,
-                    rules,
-                    witness: Witness::new(Nar::new(hash)),
-                    omitting: 0,
-                    name: Vec::new(),
-                };
-                walker.walk(&path.real, &mut packer)?;
-                let (nar_size, nar_hash) = packer.witness.nar.finish();
-                check_size(path, nar_size)?;
-                let nar_hash = nar_hash.map(NarHash::from_bytes);
-                check_hash(path, nar_hash)?;
-                seen.nar_hashes.push(path.nar_hash.or(nar_hash));
-            }
-        }
-        Source::Root(entries) => {
-            for entry in entries {
-                root_entry(entry, sink)?;
+            Source::Root(entries) => {
+                for entry in entries {
+                    root_entry(entry, sink)?;
+                }
             }
         }
     }
     Ok(seen)
+}
+
+fn store_paths<S: Sink>(
+    paths: &[PathSource],
+    rules: Rules<'_>,
+    sink: &mut S,
+    seen: &mut Seen,
+) -> Result<(), Error> {
+    let mut walker = Walker::default();
+    for path in paths {
+        let hash = S::READS && (rules.verify || path.nar_hash.is_none());
+        let mut packer = Packer {
+            sink,
+            seen,
+            source: path,
+            rules,
+            witness: Witness::new(Nar::new(hash)),
+            omitting: 0,
+            name: Vec::new(),
+        };
+        walker.walk(&path.real, &mut packer)?;
+        let (nar_size, nar_hash) = packer.witness.nar.finish();
+        check_size(path, nar_size)?;
+        let nar_hash = nar_hash.map(NarHash::from_bytes);
+        check_hash(path, nar_hash)?;
+        seen.nar_hashes.push(path.nar_hash.or(nar_hash));
+    }
+    Ok(())
 }
 
 fn root_entry(entry: &RootEntry, sink: &mut impl Sink) -> Result<(), Error> {
@@ -161,6 +173,7 @@ impl<S: Sink> Packer<'_, S> {
                 self.seen.omitted.push(path);
                 Ok(false)
             }
+            Whiteouts::Keep => Ok(true),
         }
     }
 

@@ -1,35 +1,64 @@
-//! SHA-256 of a stream, on a thread of its own where there are several.
+//! The hash of a stream, on a thread of its own where there are several.
 //!
 //! A hash goes through its bytes in order, at some 2 GB/s whatever the machine: as long as reading
 //! and writing an uncompressed layer take. Side by side, the largest layer takes half the time.
 
+use std::fmt;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
 
 use super::Error;
+use crate::aci::ImageId;
 use crate::timings::{self, Stage, time};
 
 /// Blocks that may wait to be hashed.
 const WAITING: usize = 2;
 
+/// A hash that tars are known by.
+pub(crate) trait TarHash: Digest + Send + 'static {
+    /// What is known of a tar then.
+    type Sum: Copy + fmt::Debug;
+
+    /// The hash of all that was given.
+    fn sum(self) -> Self::Sum;
+}
+
+/// Diff IDs of layers (OCI image-spec, "Layer `DiffID`").
+impl TarHash for Sha256 {
+    type Sum = registry::Digest;
+
+    fn sum(self) -> Self::Sum {
+        <[u8; 32]>::from(self.finalize()).into()
+    }
+}
+
+/// Image IDs of ACIs.
+impl TarHash for Sha512 {
+    type Sum = ImageId;
+
+    fn sum(self) -> Self::Sum {
+        <[u8; 64]>::from(self.finalize()).into()
+    }
+}
+
 /// Hashes blocks as they come.
-pub(crate) enum Hasher {
+pub(crate) enum Hasher<H> {
     /// On the caller's thread.
-    Here(Sha256),
+    Here(H),
     /// Beside it.
     Beside {
         blocks: SyncSender<(Vec<u8>, usize)>,
         /// Buffers of hashed blocks, to be filled again.
         spare: Receiver<Vec<u8>>,
-        thread: JoinHandle<Sha256>,
+        thread: JoinHandle<H>,
     },
 }
 
-impl Hasher {
+impl<H: TarHash> Hasher<H> {
     pub(crate) fn here() -> Self {
-        Self::Here(Sha256::new())
+        Self::Here(H::new())
     }
 
     /// Starts a thread, which ends with the hasher.
@@ -61,7 +90,7 @@ impl Hasher {
     }
 
     /// The hash of all.
-    pub(crate) fn finish(self) -> Result<[u8; 32], Error> {
+    pub(crate) fn finish(self) -> Result<H::Sum, Error> {
         let hash = match self {
             Self::Here(hash) => hash,
             Self::Beside { blocks, thread, .. } => {
@@ -69,12 +98,12 @@ impl Hasher {
                 time(Stage::Wait, || thread.join()).map_err(|_| Error::Stopped)?
             }
         };
-        Ok(hash.finalize().into())
+        Ok(hash.sum())
     }
 }
 
-fn hash(blocks: &Receiver<(Vec<u8>, usize)>, hashed: &Sender<Vec<u8>>) -> Sha256 {
-    let mut hash = Sha256::new();
+fn hash<H: TarHash>(blocks: &Receiver<(Vec<u8>, usize)>, hashed: &Sender<Vec<u8>>) -> H {
+    let mut hash = H::new();
     while let Ok((block, filled)) = blocks.recv() {
         time(Stage::Hash, || hash.update(&block[..filled]));
         timings::count(Stage::Hash, filled);
@@ -90,7 +119,7 @@ mod tests {
 
     #[test]
     fn here_and_beside_are_the_same() {
-        let results = [Hasher::here(), Hasher::beside()].map(|mut hasher| {
+        let results = [Hasher::<Sha256>::here(), Hasher::beside()].map(|mut hasher| {
             let mut buffer = vec![0; 1000];
             for round in 0..50_u8 {
                 buffer.fill(round);
@@ -101,6 +130,6 @@ mod tests {
         });
         assert_eq!(results[0], results[1]);
         let bytes: Vec<u8> = (0..50_u8).flat_map(|round| [round; 990]).collect();
-        assert_eq!(results[0], <[u8; 32]>::from(Sha256::digest(bytes)));
+        assert_eq!(results[0], registry::Digest::of(&bytes));
     }
 }

@@ -43,7 +43,7 @@ pub(crate) fn outline(source: &Source, options: LayerOptions) -> Result<Outline,
         candidates: options.dedup.then(Candidates::default),
     };
     let rules = Rules { whiteouts: options.whiteouts, verify: false, duplicates: &none };
-    entries::pack(source, rules, &mut measure)?;
+    entries::pack(std::slice::from_ref(source), rules, &mut measure)?;
     let duplicates = match (&measure.candidates, source) {
         (Some(candidates), Source::Store { paths, .. }) => {
             candidates.find(paths, options.threads.get())?

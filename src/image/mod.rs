@@ -35,9 +35,11 @@ mod merge;
 mod on_demand;
 mod order;
 mod pool;
+mod program;
 mod recall;
 mod record;
 pub mod root_files;
+mod single;
 mod source;
 mod spool;
 mod stack;
@@ -50,6 +52,7 @@ mod witness;
 pub(crate) use base::Unreadable;
 pub use base::{Base, BaseError, BaseLayer, Identity};
 pub use build::{Work, build, of_known};
+pub(crate) use compress::Codec;
 pub use compress::{Compression, Packing, UnknownCompression};
 pub use config::RunConfig;
 pub use destination::Destination;
@@ -61,12 +64,14 @@ pub use layer::{Layer, LayerOptions, Layers};
 pub use machine::{Machine, MachineError, Machines, UnknownMachine};
 pub use manifest::{Description, Dialect, Image};
 pub use order::{Order, Program};
+pub(crate) use program::{all as all_programs, first as first_program};
 pub use recall::{Recalled, layer_key, recall};
 pub use record::{NoRecord, PathRecord};
+pub(crate) use single::{Single, single};
 pub(crate) use source::parents;
 pub use source::{PathSource, RootEntry, RootNode, Source, store_layer};
 pub use spool::Spool;
-pub(crate) use spool::Spooled;
+pub(crate) use spool::{Room, Spooled};
 pub use stack::ImageLayer;
 pub use storage::Storage;
 pub use view::View;
@@ -80,4 +85,6 @@ pub enum Whiteouts {
     Refuse,
     /// Make the image without them, and say so.
     Omit,
+    /// They mean nothing else: what is made is no layer.
+    Keep,
 }

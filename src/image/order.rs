@@ -173,6 +173,11 @@ impl Order {
         })
     }
 
+    /// The full name of a program by its name in the roots, as for [`Program::Named`].
+    pub fn program_called(&self, wanted: &str) -> Result<String, Error> {
+        Ok(defaults::program(&self.view(), &self.roots(), wanted)?)
+    }
+
     fn view(&self) -> View {
         let store = &self.closure.store;
         let paths = self.closure.paths.iter().map(|info| info.path.to_string());

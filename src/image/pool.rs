@@ -10,8 +10,8 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Scope;
 
-use super::compress::{Compression, Compressor, Piece};
-use super::lazy::{self, Format, Packed, Unit};
+use super::compress::{Codec, Compressor, Piece};
+use super::lazy::{self, Packed, Unit};
 use crate::timings::{self, Stage, time};
 
 /// A block to compress.
@@ -19,7 +19,7 @@ pub(crate) struct Job {
     pub(crate) block: Vec<u8>,
     pub(crate) filled: usize,
     pub(crate) last: bool,
-    pub(crate) compression: Compression,
+    pub(crate) codec: Codec,
     /// Where to cut it, if it is for a lazy format.
     pub(crate) units: Vec<Unit>,
     /// Which block of its layer it is, from 0.
@@ -142,12 +142,12 @@ impl Queue {
 }
 
 fn run(job: Job, compressor: &mut Compressor) {
-    let Job { block, filled, last, compression, units, index, reply } = job;
+    let Job { block, filled, last, codec, units, index, reply } = job;
     // Whoever waits for the block must hear of it, whatever happens.
     let input = &block[..filled];
-    let compressed = AssertUnwindSafe(|| match Format::of(compression) {
-        Some(_) => lazy::compress(compressor, compression, input, &units),
-        None => compressor.block(compression, input, last).map(|piece| (piece, Vec::new())),
+    let compressed = AssertUnwindSafe(|| match codec.lazy() {
+        Some((_, compression)) => lazy::compress(compressor, compression, input, &units),
+        None => compressor.block(codec, input, last).map(|piece| (piece, Vec::new())),
     });
     let piece = catch_unwind(compressed).unwrap_or_else(|_| {
         // Its state is whatever the panic left.

@@ -54,10 +54,17 @@ impl Spool {
         if let Some((cache, file)) = cache.and_then(|cache| Some((cache, cache.unnamed().ok()?))) {
             let place = cache.dir().to_owned();
             let aside = Some(self.dir.clone());
-            return Ok(Room { file: Arc::new(file), place, offset: 0, size: None, aside });
+            return Ok(Room {
+                file: Arc::new(file),
+                place,
+                offset: 0,
+                size: None,
+                aside,
+                stays: false,
+            });
         }
         let (file, place) = (self.unnamed()?, self.dir.clone());
-        Ok(Room { file: Arc::new(file), place, offset: 0, size: None, aside: None })
+        Ok(Room { file: Arc::new(file), place, offset: 0, size: None, aside: None, stays: false })
     }
 
     fn unnamed(&self) -> Result<File, Error> {
@@ -94,13 +101,21 @@ pub(crate) struct Room {
     size: Option<u64>,
     /// Where to go on if the cache, where this is, is full.
     aside: Option<PathBuf>,
+    /// Whether this is where it is wanted, and not only until it is copied.
+    stays: bool,
 }
 
 impl Room {
     /// `size` bytes of `file` from `offset`.
     pub(crate) fn within(file: &Arc<File>, place: &Path, offset: u64, size: u64) -> Self {
         let (file, place) = (Arc::clone(file), place.into());
-        Self { file, place, offset, size: Some(size), aside: None }
+        Self { file, place, offset, size: Some(size), aside: None, stays: true }
+    }
+
+    /// All of `file`, which is for this blob alone.
+    pub(crate) fn whole(file: &Arc<File>, place: &Path) -> Self {
+        let (file, place) = (Arc::clone(file), place.into());
+        Self { file, place, offset: 0, size: None, aside: None, stays: true }
     }
 
     /// Writes `bytes` behind the first `at` bytes of the blob.
@@ -116,7 +131,7 @@ impl Room {
         }
         written.map_err(self.failed())?;
         // What only waits to be copied need never reach the disk.
-        if self.size.is_some() {
+        if self.stays {
             begin_writeback(&self.file, self.offset + at, bytes.len() as u64);
         }
         Ok(())

@@ -1,8 +1,10 @@
-//! A layer's source as a tar stream, cut into blocks.
+//! A layer's sources as a tar stream, cut into blocks.
 
 use super::blob_writer::{Blob, BlobWriter};
+use super::compress::Codec;
 use super::duplicates::Duplicates;
 use super::entries::{self, Rules, Seen, Sink, file_mode};
+use super::hasher::TarHash;
 use super::layer::LayerOptions;
 use super::lazy::{self, Cuts, Format, Index};
 use super::machine::{Machine, Machines};
@@ -15,37 +17,41 @@ use crate::progress::{Event, Progress};
 use crate::timings::{self, Stage, time};
 use crate::tree::{Content, RegularFile};
 
-/// Makes the blob of a layer.
-pub(crate) fn build(
-    source: &Source,
+/// Makes the blob of a layer, or of what else is a tar: the sources in their order, packed by `codec`.
+pub(crate) fn build<H: TarHash>(
+    sources: &[Source],
+    codec: Codec,
     options: LayerOptions,
     duplicates: &Duplicates,
     pool: &Pool,
     room: Room,
     progress: &dyn Progress,
-) -> Result<(Blob, Seen), Error> {
-    let mut stream = Stream {
-        writer: BlobWriter::new(options.compression, pool, room, options.threads.get() > 1)?,
-        buffer: vec![0; options.compression.block_size()],
+) -> Result<(Blob<H::Sum>, Seen), Error> {
+    let mut stream = Stream::<H> {
+        writer: BlobWriter::new(codec, pool, room, options.threads.get() > 1)?,
+        buffer: vec![0; codec.block_size()],
         filled: 0,
         header: Vec::new(),
         machines: Machines::default(),
-        index: Index::new(options.compression)?,
+        index: match codec {
+            Codec::Layer(compression) => Index::new(compression)?,
+            Codec::Xz(_) => None,
+        },
         cuts: Cuts::default(),
         progress,
     };
     stream.begin()?;
     let LayerOptions { whiteouts, verify, .. } = options;
     let rules = Rules { whiteouts, verify, duplicates };
-    let seen = entries::pack(source, rules, &mut stream)?;
+    let seen = entries::pack(sources, rules, &mut stream)?;
     progress.report(Event::LayerRead { bytes: seen.linked });
     let (blob, machines) = stream.finish()?;
     Ok((blob, Seen { machines, ..seen }))
 }
 
 /// Fills blocks and hands them on.
-struct Stream<'a> {
-    writer: BlobWriter<'a>,
+struct Stream<'a, H> {
+    writer: BlobWriter<'a, H>,
     buffer: Vec<u8>,
     filled: usize,
     header: Vec<u8>,
@@ -56,7 +62,7 @@ struct Stream<'a> {
     progress: &'a dyn Progress,
 }
 
-impl Stream<'_> {
+impl<H: TarHash> Stream<'_, H> {
     fn begin(&mut self) -> Result<(), Error> {
         if self.index.as_ref().is_some_and(|index| index.format() == Format::Stargz) {
             let size = lazy::LANDMARK_CONTENT.len() as u64;
@@ -163,7 +169,7 @@ impl Stream<'_> {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<(Blob, Machines), Error> {
+    fn finish(mut self) -> Result<(Blob<H::Sum>, Machines), Error> {
         // An eStargz layer has a last entry, which says where all others are.
         if self.index.as_ref().is_none_or(|index| index.format() == Format::Chunked) {
             self.put(&tar::TRAILER)?;
@@ -177,7 +183,7 @@ impl Stream<'_> {
     }
 }
 
-impl Sink for Stream<'_> {
+impl<H: TarHash> Sink for Stream<'_, H> {
     const READS: bool = true;
 
     fn header(&mut self, name: &[u8], mode: u32, kind: tar::Kind<'_>) -> Result<(), Error> {

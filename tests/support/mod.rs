@@ -21,6 +21,8 @@
 #[macro_use]
 pub mod peer;
 
+pub mod aci;
+pub mod actool;
 pub mod app_dir;
 pub mod browser;
 pub mod container_registry;

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -72,5 +73,37 @@ impl Drop for Server {
     fn drop(&mut self) {
         drop(self.child.stdin.take());
         let _ = self.child.wait();
+    }
+}
+
+/// A web server for the files of a folder: busybox's. Needs `peer!("busybox")`.
+pub struct WebServer {
+    port: u16,
+    _server: Server,
+}
+
+impl WebServer {
+    /// Serves `dir` on a free port of this machine; its log goes to `log`.
+    #[track_caller]
+    pub fn start(dir: &Path, log: &Path) -> Self {
+        // Another may take the port that was free; then another one will do.
+        for _ in 0..20 {
+            let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("finding a free port");
+            let port = free.local_addr().expect("asking for its number").port();
+            drop(free);
+            let at = format!("127.0.0.1:{port}");
+            let args = ["httpd", "-f", "-p", &at, "-h"].map(OsStr::new);
+            let args = args.into_iter().chain([dir.as_os_str()]);
+            let mut server = Server::start(&super::peer::program("busybox"), args, log);
+            if server.wait_for(|_| TcpStream::connect(&at).ok()).is_ok() {
+                return Self { port, _server: server };
+            }
+        }
+        panic!("no port is free");
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 }

@@ -41,7 +41,10 @@ fn top(manifest: &Object<'_>, findings: &mut Findings) {
     let version = "a version such as `0.8.11`, as semver.org has them, and not `0.0.0`";
     manifest.field("acVersion").fitting(is_version, version, findings);
     manifest.field("name").ac_identifier(findings);
-    labels(&manifest.field("labels"), findings);
+    let all = manifest.field("labels");
+    if labels(&all, findings) == OsArch::ArchAlone {
+        findings.wrong(all.place, "`arch` without `os`", "both, or no `arch`");
+    }
     app::check(&manifest.field("app"), findings);
     dependencies(&manifest.field("dependencies"), findings);
     for path in manifest.field("pathWhitelist").items(findings) {
@@ -69,7 +72,14 @@ fn is_version(text: &str) -> bool {
         && [pre, build].iter().flatten().all(|rest| rest.split('.').all(word))
 }
 
-fn labels(field: &Field<'_>, findings: &mut Findings) {
+/// Which of the two labels there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OsArch {
+    ArchAlone,
+    Other,
+}
+
+fn labels(field: &Field<'_>, findings: &mut Findings) -> OsArch {
     let mut values = BTreeMap::new();
     let mut seen = BTreeSet::new();
     for label in field.items(findings) {
@@ -85,10 +95,10 @@ fn labels(field: &Field<'_>, findings: &mut Findings) {
             values.insert(name, (value.place, found));
         }
     }
-    os_arch(&values, &field.place, findings);
+    os_arch(&values, findings)
 }
 
-fn os_arch(values: &BTreeMap<&str, (String, &str)>, all: &str, findings: &mut Findings) {
+fn os_arch(values: &BTreeMap<&str, (String, &str)>, findings: &mut Findings) -> OsArch {
     let (os, arch) = (values.get("os"), values.get("arch"));
     let systems = platform::KNOWN.map(|(name, _)| name);
     match (os, arch) {
@@ -103,9 +113,10 @@ fn os_arch(values: &BTreeMap<&str, (String, &str)>, all: &str, findings: &mut Fi
                 findings.wrong(place, quoted(arch), expected);
             }
         }
-        (None, Some(_)) => findings.wrong(all, "`arch` without `os`", "both, or no `arch`"),
+        (None, Some(_)) => return OsArch::ArchAlone,
         (_, None) => {}
     }
+    OsArch::Other
 }
 
 fn dependencies(field: &Field<'_>, findings: &mut Findings) {
@@ -119,6 +130,7 @@ fn dependencies(field: &Field<'_>, findings: &mut Findings) {
             let expected = "`sha512-` and 128 digits from `0` to `9` and `a` to `f`";
             id.fitting(|id| id.parse::<ImageId>().is_ok(), expected, findings);
         }
+        // They say which image is meant, with as many as tell that.
         labels(&object.field("labels"), findings);
         object.field("size").number(0, i64::MAX, findings);
         if let Some(value) = dependency.value() {

@@ -150,7 +150,7 @@ fn read_config(file: &Path) -> anyhow::Result<RunConfig> {
 }
 
 /// The time of `--created`.
-pub(super) fn created(text: Option<&str>) -> anyhow::Result<Timestamp> {
+pub(in crate::cli) fn created(text: Option<&str>) -> anyhow::Result<Timestamp> {
     let seconds =
         |text: &str| text.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
     let time = match text {

@@ -20,6 +20,7 @@ use closure2img::timings::{Stage, time};
 
 pub(crate) use args::OciArgs;
 use made::Made;
+pub(super) use meaning::created;
 use order::{Given, Ready};
 use part::Part;
 use share::Share;

@@ -2,18 +2,21 @@
 //! for any number of them.
 //!
 //! A tar stream is cut every [`Compression::block_size`] bytes, each block is compressed without
-//! regard to any other, and the results are strung together: in one [`gzip`] member, or as
-//! [`zstd`] frames.
+//! regard to any other, and the results are strung together: in one [`gzip`] member, as [`zstd`]
+//! frames, or as blocks of one [`xz`] stream.
 
+mod codec;
 mod compression;
 mod deflate;
 mod gzip;
+mod xz;
 mod zstd;
 
 use std::io;
 
 use flate2::Crc;
 
+pub(crate) use codec::Codec;
 pub use compression::{Compression, Packing, UnknownCompression};
 
 impl Compression {
@@ -24,11 +27,11 @@ impl Compression {
     }
 
     fn blob_of<'a>(self, blocks: impl Iterator<Item = &'a [u8]>) -> io::Result<Vec<u8>> {
-        let (mut compressor, mut framing) = (Compressor::default(), Framing::new(self));
+        let (mut compressor, mut framing) = (Compressor::default(), Framing::new(self.into()));
         let mut blob = framing.head().to_vec();
         let mut blocks = blocks.peekable();
         while let Some(block) = blocks.next() {
-            let piece = compressor.block(self, block, blocks.peek().is_none())?;
+            let piece = compressor.block(self.into(), block, blocks.peek().is_none())?;
             framing.add(&piece);
             blob.extend_from_slice(&piece.bytes);
         }
@@ -42,14 +45,16 @@ impl Compression {
 pub(crate) struct Piece {
     /// Its bytes in the blob.
     pub(crate) bytes: Vec<u8>,
-    /// CRC-32 of what went in (gzip only).
+    /// CRC-32 of what went in (gzip and xz only).
     crc: Crc,
+    /// Zeros among the bytes that do not count (xz only).
+    padding: usize,
 }
 
 impl Piece {
     /// What stands by itself.
     pub(crate) fn whole(bytes: Vec<u8>) -> Self {
-        Self { bytes, crc: Crc::new() }
+        Self { bytes, crc: Crc::new(), padding: 0 }
     }
 }
 
@@ -63,22 +68,21 @@ pub(crate) struct Compressor {
 
 impl Compressor {
     /// Compresses one block; `last` closes the stream.
-    pub(crate) fn block(
-        &mut self,
-        compression: Compression,
-        input: &[u8],
-        last: bool,
-    ) -> io::Result<Piece> {
+    pub(crate) fn block(&mut self, codec: Codec, input: &[u8], last: bool) -> io::Result<Piece> {
         let mut crc = Crc::new();
-        let bytes = match compression {
-            Compression::None => input.to_vec(),
-            Compression::Gzip(level) => {
+        let bytes = match codec {
+            Codec::NONE => input.to_vec(),
+            Codec::Layer(Compression::Gzip(level)) => {
                 crc.update(input);
                 self.gzip.block(level, input, last)?
             }
-            _ => self.whole(compression, input)?,
+            Codec::Layer(compression) => self.whole(compression, input)?,
+            Codec::Xz(level) => {
+                crc.update(input);
+                return xz::block(level, input, crc);
+            }
         };
-        Ok(Piece { bytes, crc })
+        Ok(Piece { bytes, crc, padding: 0 })
     }
 
     /// Compresses what is to be read by itself: one gzip member, or one zstd frame.
@@ -101,33 +105,39 @@ impl Compressor {
 /// Puts the frame of a compressed file around pieces that come in order.
 #[derive(Debug)]
 pub(crate) struct Framing {
-    compression: Compression,
+    codec: Codec,
     crc: Crc,
+    index: xz::Index,
 }
 
 impl Framing {
-    pub(crate) fn new(compression: Compression) -> Self {
-        Self { compression, crc: Crc::new() }
+    pub(crate) fn new(codec: Codec) -> Self {
+        Self { codec, crc: Crc::new(), index: xz::Index::default() }
     }
 
     /// What stands before the first piece.
     pub(crate) fn head(&self) -> &'static [u8] {
-        match self.compression {
-            Compression::Gzip(_) => &gzip::HEADER,
-            _ => &[],
+        match self.codec {
+            Codec::Layer(Compression::Gzip(_)) => &gzip::HEADER,
+            Codec::Layer(_) => &[],
+            Codec::Xz(_) => &xz::HEADER,
         }
     }
 
     /// Takes note of the next piece.
     pub(crate) fn add(&mut self, piece: &Piece) {
-        self.crc.combine(&piece.crc);
+        match self.codec {
+            Codec::Layer(_) => self.crc.combine(&piece.crc),
+            Codec::Xz(_) => self.index.add(piece),
+        }
     }
 
     /// What stands behind the last piece.
     pub(crate) fn tail(&self) -> Vec<u8> {
-        match self.compression {
-            Compression::Gzip(_) => gzip::trailer(&self.crc),
-            _ => Vec::new(),
+        match self.codec {
+            Codec::Layer(Compression::Gzip(_)) => gzip::trailer(&self.crc),
+            Codec::Layer(_) => Vec::new(),
+            Codec::Xz(_) => self.index.tail(),
         }
     }
 }

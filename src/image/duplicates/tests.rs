@@ -193,7 +193,17 @@ fn files_that_change_before_they_are_written_are_an_error() {
         std::thread::scope(|scope| {
             let pool = Pool::start(scope, &queue, 0, 1);
             let options = options(true, 1);
-            tar_stream::build(source, options, duplicates, &pool, room(), &Silent).map(|_| ())
+            let (sources, codec) = (std::slice::from_ref(source), options.compression.into());
+            tar_stream::build::<sha2::Sha256>(
+                sources,
+                codec,
+                options,
+                duplicates,
+                &pool,
+                room(),
+                &Silent,
+            )
+            .map(|_| ())
         })
     };
     // Whether the NAR is hashed, so that the second is read again; which file changes, and how.
