@@ -159,45 +159,63 @@ unsafe impl GlobalAlloc for Heap {
 
 #[cfg(feature = "standalone")]
 mod standalone {
-    //! C's allocator, for the decoders: the size is kept before the piece.
+    //! C's allocator, for the decoders: size and alignment are kept before the piece.
 
     use core::alloc::{GlobalAlloc, Layout};
     use core::ptr;
 
     use super::Heap;
 
-    /// What is kept before each piece; keeps it aligned for anything.
-    const HEADER: usize = 16;
+    /// Fits anything that C does not ask more for.
+    const ALIGNMENT: usize = 16;
 
-    fn layout(size: usize) -> Option<Layout> {
-        Layout::from_size_align(size.checked_add(HEADER)?, HEADER).ok()
+    /// A piece with room for what is kept before it, which takes as much as the alignment.
+    fn layout(size: usize, alignment: usize) -> Option<Layout> {
+        Layout::from_size_align(size.checked_add(alignment)?, alignment).ok()
     }
 
-    #[unsafe(no_mangle)]
-    unsafe extern "C" fn malloc(size: usize) -> *mut u8 {
-        let Some(layout) = layout(size) else { return ptr::null_mut() };
-        // SAFETY: the layout is not empty; the header is within it.
+    fn allocate(size: usize, alignment: usize) -> *mut u8 {
+        let Some(layout) = layout(size, alignment) else { return ptr::null_mut() };
+        // SAFETY: the layout is not empty; the two words are within it.
         unsafe {
             let start = Heap.alloc(layout);
             if start.is_null() {
                 return start;
             }
-            start.cast::<usize>().write(size);
-            start.add(HEADER)
+            let piece = start.add(alignment);
+            piece.cast::<[usize; 2]>().sub(1).write([size, alignment]);
+            piece
         }
     }
 
     #[unsafe(no_mangle)]
-    unsafe extern "C" fn calloc(count: usize, size: usize) -> *mut u8 {
+    extern "C" fn malloc(size: usize) -> *mut u8 {
+        allocate(size, ALIGNMENT)
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn calloc(count: usize, size: usize) -> *mut u8 {
         let Some(size) = count.checked_mul(size) else { return ptr::null_mut() };
-        // SAFETY: what `malloc` gives has so many bytes.
-        unsafe {
-            let piece = malloc(size);
-            if !piece.is_null() {
-                piece.write_bytes(0, size);
-            }
-            piece
+        let piece = malloc(size);
+        if !piece.is_null() {
+            // SAFETY: what `malloc` gives has so many bytes.
+            unsafe { piece.write_bytes(0, size) };
         }
+        piece
+    }
+
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn posix_memalign(
+        result: *mut *mut u8,
+        alignment: usize,
+        size: usize,
+    ) -> i32 {
+        /// `ENOMEM`.
+        const NO_MEMORY: i32 = 12;
+        let piece = allocate(size, alignment.max(ALIGNMENT));
+        // SAFETY: the caller wants the pointer there.
+        unsafe { result.write(piece) };
+        if piece.is_null() { NO_MEMORY } else { 0 }
     }
 
     #[unsafe(no_mangle)]
@@ -205,11 +223,11 @@ mod standalone {
         if piece.is_null() {
             return;
         }
-        // SAFETY: C hands back what `malloc` gave, with the size before it.
+        // SAFETY: C hands back what `allocate` gave, with the two words before it.
         unsafe {
-            let start = piece.sub(HEADER);
-            if let Some(layout) = layout(start.cast::<usize>().read()) {
-                Heap.dealloc(start, layout);
+            let [size, alignment] = piece.cast::<[usize; 2]>().sub(1).read();
+            if let Some(layout) = layout(size, alignment) {
+                Heap.dealloc(piece.sub(alignment), layout);
             }
         }
     }

@@ -11,7 +11,11 @@
 //! - [`sections`]: what others write into: update information, signature.
 //! - [`serve`]: the image as a file system, over FUSE.
 //! - [`registration`]: what Nix's database says of a store path.
-//! - [`message`]: what is told to people.
+//! - [`file`], [`elf`], [`image`], [`metadata`]: the AppImage, its head, the image in it, what that says of itself.
+//! - [`run`], [`flags`], [`environment`]: from the command line to the application.
+//! - [`engine`]: the ways to make the image's files appear at their place, each tried by doing it.
+//! - [`fusermount`], [`cache`], [`extract`], [`rewrite`], [`removal`], [`names`], [`pattern`]: what they are made of.
+//! - [`message`], [`failure`]: what is told to people.
 
 #![no_std]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -21,13 +25,27 @@ extern crate alloc;
 extern crate std;
 
 pub mod arch;
+pub mod cache;
 pub mod codec;
 pub mod elf;
+pub mod engine;
+pub mod environment;
+pub mod extract;
+pub mod failure;
+pub mod file;
+pub mod flags;
+pub mod fusermount;
 pub mod heap;
+pub mod image;
 pub mod message;
+pub mod metadata;
 pub mod mutex;
+pub mod names;
+pub mod pattern;
 pub mod process;
 pub mod registration;
+pub mod removal;
+pub mod rewrite;
 pub mod run;
 pub mod sections;
 pub mod serve;
