@@ -37,6 +37,7 @@ pub mod image;
 pub mod killed;
 pub mod lazy;
 pub mod lock;
+pub mod mounted;
 pub mod nix;
 pub mod opened;
 pub mod outcome;
