@@ -162,13 +162,18 @@ impl AtomicFile {
         }
     }
 
+    /// The file, to be read and written by offset, unless it is a pipe or device.
+    pub fn file(&self) -> Option<&File> {
+        match &self.place {
+            Place::Unnamed(file) => Some(file),
+            Place::Named(file) => Some(file.as_file()),
+            Place::Through(_) => None,
+        }
+    }
+
     /// Lets whoever may read it start it as well.
     pub fn make_executable(&self) -> Result<(), OutputError> {
-        let file = match &self.place {
-            Place::Unnamed(file) => file,
-            Place::Named(file) => file.as_file(),
-            Place::Through(_) => return Ok(()),
-        };
+        let Some(file) = self.file() else { return Ok(()) };
         let change = || {
             let mut permissions = file.metadata()?.permissions();
             let mode = permissions.mode();

@@ -10,6 +10,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use closure2img::appimage::elf_head::{ElfHead, Section};
+use closure2img::appimage::signature::{Verdict, verify};
 use sha2::{Digest, Sha256};
 use support::app_dir::{ENTRY, SVG, app_dir, file, link, made, offset, unpacked};
 use support::demo::{Demo, HELLO, ROOT, chmod};
@@ -309,4 +311,49 @@ fn nothing_half_done_is_left() {
     demo.refused(["appimage", "Hello.AppDir", "--mtime", "yesterday"], 2, &["yesterday"]);
     demo.refused(["appimage", "none"], 1, &["none"]);
     demo.unchanged(&before);
+}
+
+#[test]
+fn updates_and_signatures_are_put_in() {
+    peer!("gpg");
+    let demo = Demo::new();
+    app_dir(&demo.path("Hello.AppDir"));
+    let text = "zsync|https://example.org/Hello.AppImage.zsync";
+    let args = ["Hello.AppDir", "-o", "x.AppImage", "--update-information", text];
+    made(&demo, args);
+    let head = ElfHead::read(&fs::File::open(demo.path("x.AppImage")).unwrap()).unwrap();
+    let bytes = fs::read(demo.path("x.AppImage")).unwrap();
+    let range = head.section(Section::UpdateInformation).unwrap();
+    let section = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
+    assert_eq!(Section::content(&bytes[section]), text.as_bytes());
+    let zsync = fs::read(demo.path("x.AppImage.zsync")).unwrap();
+    assert!(String::from_utf8_lossy(&zsync[..200]).contains("\nFilename: x.AppImage\n"));
+    let first = zsync;
+    made(&demo, args);
+    assert_eq!(fs::read(demo.path("x.AppImage.zsync")).unwrap(), first);
+    let bad = ["appimage", "Hello.AppDir", "--update-information", "zsync|foo"];
+    demo.refused(bad, 2, &["zsync|foo"]);
+
+    // A keyring of its own, with a key of nobody's.
+    fs::create_dir(demo.path("gnupg")).unwrap();
+    chmod(&demo.path("gnupg"), 0o700);
+    let gpg = |name: &str, args: &[&str]| {
+        let mut gpg = Command::new(program(name));
+        Outcome::of(gpg.env("GNUPGHOME", demo.path("gnupg")).args(args)).success()
+    };
+    let sign = |key: &str| {
+        let mut command = demo.command();
+        command.env("GNUPGHOME", demo.path("gnupg"));
+        command.args(["appimage", "Hello.AppDir", "-o", "signed.AppImage", "--sign", key]);
+        Outcome::of(&mut command)
+    };
+    sign("ann@example.org").code(1).complains("no secret key for `ann@example.org`");
+    assert!(!demo.path("signed.AppImage").exists());
+    let key = "Ann Signer <ann@example.org>";
+    let new = ["--batch", "--quiet", "--passphrase", "", "--quick-generate-key", key, "ed25519"];
+    gpg("gpg", &[&new[..], &["sign", "never"]].concat());
+    sign("ann@example.org").success();
+    let verdict = verify(&demo.path("signed.AppImage"));
+    gpg("gpgconf", &["--kill", "all"]);
+    assert!(matches!(verdict, Ok(Verdict::Good { .. })), "{verdict:?}");
 }

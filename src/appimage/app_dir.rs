@@ -125,7 +125,7 @@ impl Reader<'_> {
     fn target(&mut self, path: &[u8], target: &[u8]) -> Vec<u8> {
         let Some(place) = self.outside(path, target) else { return target.to_vec() };
         let Ok(root) = Root::resolve(self.store, &place) else { return target.to_vec() };
-        let depth = path.iter().filter(|byte| **byte == b'/').count();
+        let depth = parts(path).len() - 1;
         let mut inside = b"../".repeat(depth);
         inside.extend_from_slice(self.own_store);
         inside.push(b'/');
@@ -142,7 +142,7 @@ impl Reader<'_> {
         if target.starts_with(b"/") {
             return Some(OsStr::from_bytes(target).into());
         }
-        let depth = path.iter().filter(|byte| **byte == b'/').count();
+        let depth = parts(path).len() - 1;
         let mut depth = isize::try_from(depth).ok()?;
         let leaves = parts(target).iter().any(|part| {
             depth += if part == b".." { -1 } else { 1 };

@@ -25,7 +25,7 @@ pub enum Error {
     #[error(transparent)]
     Tree(tree::Error),
     #[error(transparent)]
-    Closure(#[from] closure::Error),
+    Closure(Box<closure::Error>),
     #[error("cannot read `{}`", file.display())]
     Input {
         file: PathBuf,
@@ -41,13 +41,19 @@ pub enum Error {
     #[error("`{what}` may not be `{text}`: got {got}")]
     Text { what: &'static str, text: String, got: &'static str },
     #[error("this cannot be an AppImage: {}", counted(.0.findings()))]
-    Refused(#[source] Refusal),
+    Refused(#[source] Box<Refusal>),
     #[error("the runtime cannot be used")]
     Runtime(#[from] RuntimeError),
     #[error("the runtime is for {got}, and the AppImage for {wanted}")]
     OtherMachine { got: String, wanted: Machine },
     #[error(transparent)]
     Image(#[from] squashfs::Error),
+}
+
+impl From<closure::Error> for Error {
+    fn from(error: closure::Error) -> Self {
+        Self::Closure(Box::new(error))
+    }
 }
 
 impl From<tree::Error> for Error {
@@ -72,8 +78,9 @@ impl Error {
             Self::Tree(tree::Error::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {
                 "run as a user who may read all of the AppDir".into()
             }
-            Self::Tree(tree::Error::Io { .. }) => return None,
-            Self::Tree(_) => "wait until nothing writes to the AppDir any more, then try again".into(),
+            Self::Tree(
+                tree::Error::Size { .. } | tree::Error::Replaced { .. } | tree::Error::Written { .. },
+            ) => "wait until nothing writes to the AppDir any more, then try again".into(),
             Self::IconKind(_) => "give a PNG of 256x256 pixels, or an SVG".into(),
             Self::NoProgram { there, .. } if there.is_empty() => {
                 "no programs were found in `bin` and `usr/bin`: put one there, or name its full path".into()
@@ -92,7 +99,7 @@ impl Error {
                 format!("give a runtime for {wanted} with `--runtime FILE`")
             }
             Self::Image(error) => return error.hint(),
-            Self::AppDir { .. } | Self::Closure(_) | Self::Input { .. } => return None,
+            Self::AppDir { .. } | Self::Tree(_) | Self::Closure(_) | Self::Input { .. } => return None,
         })
     }
 }

@@ -17,14 +17,14 @@ pub fn png(name: &str) -> Vec<u8> {
     // Size, two bits for each pixel, with a palette.
     chunk(
         &mut file,
-        b"IHDR",
+        *b"IHDR",
         &[&SIZE.to_be_bytes()[..], &SIZE.to_be_bytes(), &[2, 3, 0, 0, 0]].concat(),
     );
     let [red, green, blue] = colour(name);
-    chunk(&mut file, b"PLTE", &[0, 0, 0, red, green, blue, 255, 255, 255]);
-    chunk(&mut file, b"tRNS", &[0]);
-    chunk(&mut file, b"IDAT", &stored(&pixels()));
-    chunk(&mut file, b"IEND", &[]);
+    chunk(&mut file, *b"PLTE", &[0, 0, 0, red, green, blue, 255, 255, 255]);
+    chunk(&mut file, *b"tRNS", &[0]);
+    chunk(&mut file, *b"IDAT", &stored(&pixels()));
+    chunk(&mut file, *b"IEND", &[]);
     file
 }
 
@@ -73,12 +73,9 @@ fn pixel(x: u32, y: u32) -> u8 {
     let edge = SIZE - 2 * MARGIN;
     let beyond = |d: u32| d.saturating_sub(edge - 2 * CORNER);
     if dx.pow(2) + dy.pow(2) < (2 * DISC).pow(2) {
-        2
-    } else if beyond(dx).pow(2) + beyond(dy).pow(2) < (2 * CORNER).pow(2) {
-        1
-    } else {
-        0
+        return 2;
     }
+    u8::from(beyond(dx).pow(2) + beyond(dy).pow(2) < (2 * CORNER).pow(2))
 }
 
 /// A zlib stream (RFC 1950) of one stored block (RFC 1951).
@@ -96,7 +93,7 @@ fn stored(bytes: &[u8]) -> Vec<u8> {
     stream
 }
 
-fn chunk(file: &mut Vec<u8>, kind: &[u8; 4], bytes: &[u8]) {
+fn chunk(file: &mut Vec<u8>, kind: [u8; 4], bytes: &[u8]) {
     let length = u32::try_from(bytes.len()).expect("some kilobytes");
     file.extend(length.to_be_bytes());
     let mut crc = Crc::new();

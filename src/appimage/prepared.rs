@@ -85,7 +85,7 @@ impl Prepared {
 
     /// Fails with all errors that the checks have found, if there are any.
     pub fn check(&self) -> Result<(), Error> {
-        Refusal::of(&self.findings).map_or(Ok(()), |refusal| Err(Error::Refused(refusal)))
+        Refusal::of(&self.findings).map_or(Ok(()), |refusal| Err(Error::Refused(Box::new(refusal))))
     }
 
     /// How many store paths it holds.
@@ -106,7 +106,7 @@ impl Prepared {
             (None, Some(of_runtime)) => Ok(of_runtime.clone()),
             (Some(machine), Some(of_runtime)) if machine == of_runtime => Ok(machine.clone()),
             (machine, of_runtime) => Err(Error::OtherMachine {
-                got: of_runtime.map_or_else(|| "no machine".into(), |machine| machine.to_string()),
+                got: of_runtime.map_or_else(|| "no machine".into(), Machine::to_string),
                 wanted: machine.clone().unwrap_or_else(Machine::host),
             }),
         }

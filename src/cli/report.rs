@@ -138,6 +138,16 @@ fn hints(cause: &(dyn std::error::Error + 'static)) -> Vec<String> {
             appimage::Error::Closure(inner) => inner.hints(),
             _ => error.hint().into_iter().collect(),
         }
+    } else if let Some(error) = cause.downcast_ref::<appimage::signature::SignatureError>() {
+        error.hint().into_iter().collect()
+    } else if let Some(error) = cause.downcast_ref::<appimage::elf_head::PatchError>() {
+        vec![match error {
+            appimage::elf_head::PatchError::Missing(_) => {
+                "give a runtime that has the sections of type2-runtime, or leave out `--runtime`"
+                    .into()
+            }
+            _ => "make it shorter, without zero bytes".into(),
+        }]
     } else if cause.is::<LintErrors>() {
         vec![LintErrors::hint().into()]
     } else if let Some(error) = cause.downcast_ref::<squashfs::Error>() {

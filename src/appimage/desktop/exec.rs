@@ -15,6 +15,7 @@ pub(super) fn check(place: &str, value: &[u8], problems: &mut Problems) {
     line.run();
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a state of its own")]
 struct Line<'a> {
     place: &'a str,
     value: &'a [u8],

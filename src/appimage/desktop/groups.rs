@@ -129,10 +129,11 @@ impl Rules<'_> {
                 self.kind = TYPES.into_iter().find(|kind| kind.as_bytes() == value);
                 match self.kind {
                     None => {
-                        problems.error(place, shown(value), "`Application`, `Link` or `Directory`")
+                        let expected = "`Application`, `Link` or `Directory`";
+                        problems.error(place, shown(value), expected);
                     }
                     Some("MimeType") => {
-                        problems.warning(place, "a deprecated type", "`Application`")
+                        problems.warning(place, "a deprecated type", "`Application`");
                     }
                     Some(_) => {}
                 }
@@ -157,7 +158,9 @@ impl Rules<'_> {
             }
             b"MimeType" => {
                 let kinds = lists::distinct(place, value, problems);
-                kinds.into_iter().for_each(|kind| mime::check(place, kind, problems));
+                for kind in kinds {
+                    mime::check(place, kind, problems);
+                }
             }
             b"Categories" => {
                 categories::check(place, value, group.get(b"OnlyShowIn").is_some(), problems);
@@ -175,11 +178,11 @@ impl Rules<'_> {
                     self.actions.insert(action.to_vec());
                 }
             }
-            b"DBusActivatable" if matches!(value, b"true" | b"1") => {
-                if self.name.matches('.').count() < 2 {
-                    let got = format!("a file called `{}`", self.name);
-                    problems.error(place, got, "a name such as `org.example.App.desktop`");
-                }
+            b"DBusActivatable"
+                if matches!(value, b"true" | b"1") && self.name.matches('.').count() < 2 =>
+            {
+                let got = format!("a file called `{}`", self.name);
+                problems.error(place, got, "a name such as `org.example.App.desktop`");
             }
             b"Encoding" if !matches!(value, b"UTF-8" | b"Legacy-Mixed") => {
                 problems.error(place, shown(value), "`UTF-8` or `Legacy-Mixed`");

@@ -2,7 +2,7 @@
 
 use super::problem::{Problems, shown};
 
-/// Desktop Menu Specification, "Registered OnlyShowIn environments". DDE was Deepin.
+/// Desktop Menu Specification, "Registered `OnlyShowIn` environments". DDE was Deepin.
 const DESKTOPS: [&str; 23] = [
     "Budgie",
     "COSMIC",

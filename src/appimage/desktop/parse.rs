@@ -143,7 +143,7 @@ fn place(line: &[u8]) -> String {
     format!("line {}", shown(line))
 }
 
-/// As GLib has it: without the vertical tab.
+/// As `GLib` has it: without the vertical tab.
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\x0c' | b'\r')
 }

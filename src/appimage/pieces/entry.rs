@@ -23,7 +23,9 @@ pub(super) fn complete(
     if let Some(file) = &request.desktop {
         let bytes = bounded::read(file, MAX_TEXT as u64)
             .map_err(|source| Error::Input { file: file.clone(), source })?;
-        in_root(contents).iter().for_each(|name| contents.tree.remove(name));
+        for name in in_root(contents) {
+            contents.tree.remove(&name);
+        }
         // Whatever it was called before.
         let name = file.with_extension("desktop");
         let name = name.file_name().unwrap_or_default().as_encoded_bytes().to_vec();

@@ -42,7 +42,9 @@ pub(super) fn complete(
         if !SUFFIXES.contains(&suffix) {
             return Err(Error::IconKind(file.clone()));
         }
-        SUFFIXES.iter().for_each(|suffix| contents.tree.remove(&at_root(suffix)));
+        for suffix in SUFFIXES {
+            contents.tree.remove(&at_root(suffix));
+        }
         contents.tree.remove(b".DirIcon");
         contents.tree.insert(at_root(suffix), Item::File(File::made(bytes)));
     }

@@ -1,99 +1,29 @@
 //! `closure2img appimage`: an application as one executable file.
 
+mod args;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use clap::Args;
-use closure2img::appimage::elf_head::RuntimeFile;
-use closure2img::appimage::{AppDir, Finding, Ignore, Prepared, Request, Severity, arch, runtime};
+use closure2img::appimage::elf_head::{ElfHead, RuntimeFile, Section};
+use closure2img::appimage::signature::Signer;
+use closure2img::appimage::{
+    AppDir, Finding, Ignore, Prepared, Request, Severity, arch, runtime, zsync,
+};
 use closure2img::closure::{Closure, Root, RootError, Store};
-use closure2img::image::{Machine, config};
+use closure2img::image::Machine;
 use closure2img::output::{AtomicFile, OutputError};
 use closure2img::progress::{Event, Progress, counted, human};
-use closure2img::squashfs::{self, Codec, Options, Written};
+use closure2img::squashfs::{self, Options, Written};
 use serde_json::{Value, json};
 
-use super::closure_args::ClosureArgs;
 use super::display::total;
 use super::report::Usage;
-use super::squashfs::BlockSize;
+pub(crate) use args::AppImageArgs;
 
 /// Where `appimagetool` finds patterns, in the current directory.
 const IGNORE_FILE: &str = ".appimageignore";
-
-#[derive(Args, Debug)]
-#[command(
-    after_help = "ROOT may also be one AppDir: a directory with AppRun, a .desktop file and an icon, or one that becomes \
-                  such. Store paths that it refers to are put into the AppImage."
-)]
-pub(crate) struct AppImageArgs {
-    #[command(flatten)]
-    closure: ClosureArgs,
-
-    /// Write the AppImage to FILE [default: NAME[-VERSION]-ARCH.AppImage]
-    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
-    output: Option<PathBuf>,
-
-    /// Print what was made, or with --lint what was found, as JSON
-    #[arg(long, help_heading = "Output")]
-    json: bool,
-
-    /// Print all that the checks find, and write nothing
-    #[arg(long, help_heading = "Output")]
-    lint: bool,
-
-    /// Program to start; bin/x is looked up in the roots or the AppDir [default: AppRun, or else the only
-    /// program]
-    #[arg(long, value_name = "PROG", help_heading = "Application")]
-    exec: Option<String>,
-
-    /// What the application is called [default: as its desktop entry or program]
-    #[arg(long, value_name = "NAME", help_heading = "Application")]
-    name: Option<String>,
-
-    /// Version of the application [default: as its desktop entry or root says]
-    #[arg(long = "version", value_name = "VERSION", help_heading = "Application")]
-    app_version: Option<String>,
-
-    /// Icon: a PNG of 256x256 pixels or an SVG [default: the application's, or a plain one]
-    #[arg(long, value_name = "FILE", help_heading = "Application")]
-    icon: Option<PathBuf>,
-
-    /// Desktop entry [default: the application's, or a plain one]
-    #[arg(long, value_name = "FILE", help_heading = "Application")]
-    desktop: Option<PathBuf>,
-
-    /// Environment variable that is set when it starts
-    #[arg(long, value_name = "K=V", value_parser = config::key_value, help_heading = "Application")]
-    env: Vec<(String, String)>,
-
-    /// Machine that it is for, such as x86_64 or aarch64 [default: that of its programs]
-    #[arg(long, value_name = "ARCH", help_heading = "Application")]
-    arch: Option<Machine>,
-
-    /// Leave out files of the AppDir: patterns as `mksquashfs -wildcards -ef` takes them; those in
-    /// ./.appimageignore count as well
-    #[arg(long, value_name = "FILE", help_heading = "Image")]
-    exclude_file: Vec<PathBuf>,
-
-    /// Compression: zstd[:LEVEL], gzip[:LEVEL] or none
-    #[arg(long, value_name = "HOW", default_value = "zstd", help_heading = "Image")]
-    compress: Codec,
-
-    /// Bytes that are compressed at a time, from 4K to 1M: more make the file smaller and the start slower
-    #[arg(long, value_name = "SIZE", default_value = "128K", help_heading = "Image")]
-    block_size: BlockSize,
-
-    /// Time of the AppDir's files, in seconds since 1970, or SOURCE_DATE_EPOCH to take it from that
-    /// variable; in a store, all are 1
-    #[arg(long, value_name = "WHEN", default_value = "1", help_heading = "Image")]
-    mtime: String,
-
-    /// Put another runtime in front, such as that of type2-runtime
-    #[arg(long, value_name = "FILE", help_heading = "Image")]
-    runtime: Option<PathBuf>,
-}
 
 /// Errors that were listed.
 #[derive(Debug, thiserror::Error)]
@@ -119,6 +49,7 @@ pub(crate) fn run(args: &AppImageArgs) -> anyhow::Result<()> {
         progress.report(Event::Warning { text: &finding.to_string() });
     }
     prepared.check()?;
+    let signer = args.sign.as_deref().map(Signer::new).transpose()?;
     let runtime = args.runtime()?;
     let machine = prepared.machine_with(&runtime)?;
     let output = match &args.output {
@@ -139,8 +70,12 @@ pub(crate) fn run(args: &AppImageArgs) -> anyhow::Result<()> {
     let (paths, findings) = (prepared.paths(), prepared.findings().to_vec());
     let written = prepared.write(&runtime, &mut file, mtime, &options, progress);
     let written = written.map_err(|error| in_file(error, &output))?;
+    let zsync = args.finish(&file, signer.as_ref(), &output, mtime)?;
     file.make_executable()?;
     file.commit()?;
+    if let Some(zsync) = zsync {
+        zsync.commit()?;
+    }
     let size = runtime.size() + written.length;
     let text = format!(
         "wrote {}: {}, {} of {}",
@@ -269,7 +204,34 @@ impl AppImageArgs {
             }
             None => runtime::embedded().to_vec(),
         };
-        Ok(RuntimeFile::parse(bytes).map_err(closure2img::appimage::Error::from)?)
+        let mut runtime = RuntimeFile::parse(bytes).map_err(closure2img::appimage::Error::from)?;
+        if let Some(text) = &self.update_information {
+            runtime.set(Section::UpdateInformation, text.as_str().as_bytes())?;
+        }
+        Ok(runtime)
+    }
+
+    /// Signs what is written, and makes the file for updaters beside it.
+    fn finish(
+        &self,
+        file: &AtomicFile,
+        signer: Option<&Signer>,
+        output: &Path,
+        mtime: u32,
+    ) -> anyhow::Result<Option<AtomicFile>> {
+        let Some(file) = file.file() else { return Ok(None) };
+        if let Some(signer) = signer {
+            signer.sign(file, &ElfHead::read(file)?)?;
+        }
+        if self.update_information.is_none() {
+            return Ok(None);
+        }
+        let name = output.file_name().unwrap_or_default().to_string_lossy();
+        let beside = output.with_file_name(format!("{name}.zsync"));
+        let mut out = AtomicFile::create(&beside)?;
+        let modified = jiff::Timestamp::from_second(mtime.into())?;
+        zsync::write(file, zsync::Options { name: &name, modified }, &mut out)?;
+        Ok(Some(out))
     }
 
     fn mtime(&self) -> anyhow::Result<u32> {
