@@ -105,7 +105,7 @@ fn every_reader_sees_the_same() {
                 tree_diff(&root, copy, Compare { owner: is_root(), ..ALL }),
                 [""; 0],
                 "{flags:?}"
-            )
+            );
         };
         same(&unpacked(&image));
         if let Some(_mounted) = Mounted::squashfs(&image, &dir.path().join(format!("{number}.mnt")))
