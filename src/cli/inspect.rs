@@ -7,7 +7,7 @@ use clap::Args;
 use closure2img::inspect::{self, Copies, Description, From, Image, LayerDescription, References};
 use closure2img::progress::{counted, human};
 use layering::StorePath;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::display::{aligned, table};
 use super::image_args::{ImageArgs, shown};
@@ -51,7 +51,12 @@ pub(crate) fn run(args: &InspectArgs) -> anyhow::Result<()> {
     }
     let mut out = std::io::stdout().lock();
     if args.json {
-        writeln!(out, "{}", inspect_json::image(&image, &described, args.files))?;
+        let mut told = inspect_json::image(&image, &described, args.files);
+        let facts = inspect::facts(&image)?;
+        if !facts.is_empty() {
+            told["facts"] = facts.into();
+        }
+        writeln!(out, "{told}")?;
         return Ok(out.flush()?);
     }
     if args.files {
@@ -66,7 +71,7 @@ pub(crate) fn run(args: &InspectArgs) -> anyhow::Result<()> {
         }
         return Ok(out.flush()?);
     }
-    out.write_all(head(&image, &described).as_bytes())?;
+    out.write_all(head(&image, &described, &inspect::facts(&image)?).as_bytes())?;
     drop(out);
     layers(&described)?;
     paths(&image, &described)?;
@@ -74,7 +79,7 @@ pub(crate) fn run(args: &InspectArgs) -> anyhow::Result<()> {
 }
 
 /// What it is: one fact a line.
-fn head(image: &Image, described: &Description) -> String {
+fn head(image: &Image, described: &Description, facts: &Map<String, Value>) -> String {
     let mut rows = vec![[image.format.name().to_owned(), image.name.clone()]];
     let mut say = |what: &str, text: String| rows.push([what.to_owned(), text]);
     if let Some(oci) = &image.oci {
@@ -104,6 +109,9 @@ fn head(image: &Image, described: &Description) -> String {
         for (key, value) in &oci.annotations {
             say("annotation", format!("{key}={value}"));
         }
+    }
+    for (name, value) in facts.iter().filter(|(_, value)| !value.is_null()) {
+        say(&name.replace('_', " "), value.as_str().map_or_else(|| value.to_string(), Into::into));
     }
     let packed: u64 = described.layers.iter().map(|layer| layer.size).sum();
     let read: Option<u64> =

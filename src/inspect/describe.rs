@@ -143,7 +143,11 @@ pub fn describe(
         let layers = image.layers.iter().map(LayerDescription::told).collect();
         return Ok(Description { layers, references: told, ..Description::default() });
     }
-    let questions = Questions { nars: false, mentions: told.is_none(), files: true };
+    let questions = Questions {
+        nars: false,
+        mentions: told.as_ref().is_none_or(|told| told.roots.is_empty()),
+        files: true,
+    };
     let read_one = |at: usize| -> Result<_, Error> {
         let layer = &image.layers[at];
         let wanted = Wanted { diff_id: false, all: false };
@@ -156,7 +160,15 @@ pub fn describe(
         .into_iter()
         .map(|(packing, unpacked, contents)| ((packing, unpacked), contents))
         .unzip();
-    let references = told.unwrap_or_else(|| References::found(image, &contents));
+    let references = match told {
+        // An AppImage does not say what it is for; the files outside the store do.
+        Some(told) if told.roots.is_empty() => {
+            let roots = References::found(image, &contents).roots;
+            References { roots, ..told }
+        }
+        Some(told) => told,
+        None => References::found(image, &contents),
+    };
     let mut layers = Vec::new();
     for ((layer, (packing, unpacked)), contents) in image.layers.iter().zip(heads).zip(&contents) {
         layers.push(LayerDescription::of_read(image, layer, packing, unpacked, contents));

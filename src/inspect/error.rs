@@ -18,7 +18,9 @@ pub enum Error {
     #[error("cannot read `{}`", file.display())]
     Read { file: PathBuf, source: io::Error },
     #[error("`{}` is {what}, expected an image", file.display())]
-    Unknown { file: PathBuf, what: &'static str },
+    Unknown { file: PathBuf, what: String },
+    #[error("`{}`: the SquashFS image {source}", file.display())]
+    Squashfs { file: PathBuf, source: squashfs::read::Error },
     #[error("`{name}` is no image that could be run: its type is `{got}`")]
     NoImage { name: String, got: String },
     #[error("the configuration `{document}` of `{name}` is not valid JSON for what it is")]
@@ -39,9 +41,10 @@ impl Error {
             Self::Source(error) => error.hint(),
             Self::Read { .. } => None,
             Self::Unknown { .. } => Some(
-                "images are OCI archives and layouts, Docker archives, ACIs, and names in registries".into(),
+                "images are OCI archives and layouts, Docker archives, ACIs, AppImages, SquashFS images, and names in registries".into(),
             ),
             Self::NoImage { .. } => Some("name the image that it belongs to".into()),
+            Self::Squashfs { .. } => Some("it is damaged: get or make it anew".into()),
             Self::Config { .. } | Self::Blob { .. } | Self::Layer { .. } | Self::TooMany { .. } => {
                 Some("`closure2img verify` tells all that is wrong with it".into())
             }

@@ -10,7 +10,9 @@ use registry::{Descriptor, Digest};
 
 use super::Error;
 use super::oci::Oci;
+use super::squashfs::Packed;
 use super::stream::{Streamed, Wanted, stream};
+use crate::appimage::elf_head::ElfHead;
 use crate::copy::Source;
 use crate::earlier::EarlierLayer;
 use crate::image::{PathRecord, Spooled};
@@ -32,6 +34,15 @@ pub enum Format {
         /// Where it is: its signature is beside it.
         file: PathBuf,
     },
+    /// A program with a `SquashFS` image behind it.
+    AppImage {
+        /// Where it is.
+        file: PathBuf,
+        /// What is known of the program.
+        head: Box<ElfHead>,
+    },
+    /// A `SquashFS` image by itself.
+    Squashfs,
 }
 
 impl Format {
@@ -43,6 +54,8 @@ impl Format {
             Self::DockerArchive => "Docker archive",
             Self::Registry => "image in a registry",
             Self::Aci { .. } => "App Container Image",
+            Self::AppImage { .. } => "AppImage",
+            Self::Squashfs => "SquashFS image",
         }
     }
 
@@ -64,6 +77,7 @@ pub struct Image {
     pub format: Format,
     /// Manifest and configuration of a container image.
     pub oci: Option<Oci>,
+    pub(super) store: Option<StoreDir>,
     /// Its layers, bottom first; formats that know no layers have one.
     pub layers: Vec<Layer>,
 }
@@ -83,6 +97,8 @@ pub(super) enum Content {
     Blob { source: Arc<dyn Source>, descriptor: Box<Descriptor> },
     /// All of a file.
     File { file: Spooled, size: u64 },
+    /// A `SquashFS` image.
+    Squashfs(Box<Packed>),
     /// No bytes at all.
     #[default]
     Nothing,
@@ -91,7 +107,7 @@ pub(super) enum Content {
 impl Image {
     /// The store of its paths, as far as it says.
     pub fn store_dir(&self) -> Option<&StoreDir> {
-        self.oci.as_ref()?.store_dir.as_ref()
+        self.store.as_ref()
     }
 
     /// Whether reading the layers is a matter of this machine alone.
@@ -128,7 +144,10 @@ impl Image {
         wanted: Wanted,
         visitor: &mut V,
     ) -> Result<Streamed<V::Error>, Error> {
-        let blob = layer.content.open(0)?;
+        if let Content::Squashfs(packed) = &layer.content {
+            return Ok(packed.stream(visitor));
+        }
+        let blob = layer.content.open()?;
         let mut within = Within { prefix: self.prefix(), inside: true, visitor };
         let failed = |source| Error::Blob { layer: layer.name(), source };
         stream(blob, wanted, &mut within).map_err(failed)
@@ -140,7 +159,7 @@ impl Layer {
     pub fn name(&self) -> String {
         match &self.content {
             Content::Blob { descriptor, .. } => descriptor.digest.to_string(),
-            Content::File { .. } | Content::Nothing => "the files".into(),
+            _ => "the files".into(),
         }
     }
 
@@ -148,7 +167,7 @@ impl Layer {
     pub fn descriptor(&self) -> Option<&Descriptor> {
         match &self.content {
             Content::Blob { descriptor, .. } => Some(descriptor),
-            Content::File { .. } | Content::Nothing => None,
+            _ => None,
         }
     }
 
@@ -162,23 +181,23 @@ impl Layer {
         match &self.content {
             Content::Blob { descriptor, .. } => descriptor.size,
             Content::File { size, .. } => *size,
+            Content::Squashfs(packed) => packed.size(),
             Content::Nothing => 0,
         }
     }
 }
 
 impl Content {
-    /// The bytes from `offset` on.
-    pub(super) fn open(&self, offset: u64) -> Result<Box<dyn Read + Send>, Error> {
+    /// The bytes, if they are a tar.
+    fn open(&self) -> Result<Box<dyn Read + Send>, Error> {
         match self {
             Self::Blob { source, descriptor } => {
                 let blob = source.blob(descriptor)?;
-                let open = if offset == 0 { blob.open() } else { blob.open_at(offset) };
                 let layer = descriptor.digest.to_string();
-                open.map_err(|source| Error::Blob { layer, source })
+                blob.open().map_err(|source| Error::Blob { layer, source })
             }
-            Self::File { file, .. } => Ok(Box::new(file.reader_at(offset))),
-            Self::Nothing => Ok(Box::new(io::empty())),
+            Self::File { file, .. } => Ok(Box::new(file.reader())),
+            Self::Squashfs(_) | Self::Nothing => Ok(Box::new(io::empty())),
         }
     }
 }

@@ -38,29 +38,36 @@ impl<'a> Merged<'a> {
     pub(super) fn new(layers: &'a [Contents]) -> Self {
         let mut merged = Self::default();
         for (number, contents) in layers.iter().enumerate() {
-            // Orders are about what is below, in whichever place of the layer they stand.
-            for Item { path, what } in &contents.items {
-                match what {
-                    What::Whiteout => {
-                        merged.remove(path, number);
-                        merged.remove_below(path, number);
-                    }
-                    What::Opaque => merged.remove_below(path, number),
-                    _ => {}
-                }
-            }
-            for Item { path, what } in &contents.items {
-                match what {
-                    What::Whiteout | What::Opaque => continue,
-                    // A directory goes over a directory and keeps what is in it.
-                    What::Directory => {}
-                    _ => merged.remove_below(path, number),
-                }
-                merged.remove(path, number);
-                merged.seen.insert(path, (number, what));
-            }
+            merged.push(number, contents);
         }
         merged
+    }
+
+    /// Puts a layer on top.
+    pub(super) fn push(&mut self, number: usize, contents: &'a Contents) {
+        // Orders are about what is below, in whichever place of the layer they stand.
+        for Item { path, what } in &contents.items {
+            match what {
+                What::Whiteout => {
+                    self.remove(path, number);
+                    self.remove_below(path, number);
+                }
+                What::Opaque => self.remove_below(path, number),
+                _ => {}
+            }
+        }
+        for Item { path, what } in &contents.items {
+            match what {
+                What::Whiteout | What::Opaque => continue,
+                // A directory goes over a directory and keeps what is in it, and the first layer
+                // goes over nothing.
+                What::Directory => {}
+                _ if number == 0 => {}
+                _ => self.remove_below(path, number),
+            }
+            self.remove(path, number);
+            self.seen.insert(path, (number, what));
+        }
     }
 
     fn remove(&mut self, path: &[u8], by: usize) {

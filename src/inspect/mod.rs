@@ -15,6 +15,7 @@ mod contents;
 mod describe;
 mod error;
 mod extract;
+mod facts;
 mod graph;
 mod image;
 mod mentions;
@@ -24,6 +25,7 @@ mod oci;
 mod open;
 mod packing;
 mod places;
+mod squashfs;
 mod stream;
 mod verify;
 
@@ -36,6 +38,7 @@ pub use describe::{
 };
 pub use error::Error;
 pub use extract::{ExtractError, ExtractOptions, Extracted, extract};
+pub use facts::facts;
 pub use graph::{Chain, From, References};
 pub use image::{Format, Image, Layer};
 pub use oci::Oci;

@@ -11,9 +11,11 @@ use registry::{Platform, Registries};
 use super::image::{Content, Image, Layer};
 use super::oci::Oci;
 use super::packing::Packing;
+use super::squashfs::Packed;
 use super::{Error, Format};
+use crate::appimage::elf_head::ElfHead;
 use crate::copy::Source;
-use crate::earlier::Place;
+use crate::earlier::{EarlierLayer, Place};
 use crate::image::Spooled;
 use crate::untar::{self, Entry, Fault, Visitor};
 
@@ -36,7 +38,8 @@ pub fn open(
             match found {
                 Recognised::Tar => {}
                 Recognised::Aci => return aci(&path, file),
-                Recognised::Other(what) => return Err(Error::Unknown { file: path, what }),
+                Recognised::Squashfs => return squashfs(&path, file, 0, Format::Squashfs),
+                Recognised::Program => return appimage(&path, file),
             }
         }
     }
@@ -44,7 +47,8 @@ pub fn open(
     let oci = Oci::read(&*source, platform)?;
     let format = Format::of_source(text, &*source);
     let layers = oci.layers(&source);
-    Ok(Image { name: text.into(), format, oci: Some(oci), layers })
+    let store = oci.store_dir.clone();
+    Ok(Image { name: text.into(), format, oci: Some(oci), store, layers })
 }
 
 /// What a file was found to be.
@@ -53,8 +57,10 @@ enum Recognised {
     Tar,
     /// An App Container Image.
     Aci,
-    /// Something else.
-    Other(&'static str),
+    /// A SquashFS image.
+    Squashfs,
+    /// A program, perhaps with an image behind it.
+    Program,
 }
 
 fn recognise(file: &mut File) -> io::Result<Recognised> {
@@ -62,7 +68,10 @@ fn recognise(file: &mut File) -> io::Result<Recognised> {
     file.by_ref().take(HEAD).read_to_end(&mut head)?;
     file.rewind()?;
     if head.starts_with(b"\x7fELF") {
-        return Ok(Recognised::Other("an ELF program"));
+        return Ok(Recognised::Program);
+    }
+    if head.starts_with(b"hsqs") {
+        return Ok(Recognised::Squashfs);
     }
     let Ok(found) = first_name(file, &head) else { return Ok(Recognised::Tar) };
     file.rewind()?;
@@ -103,6 +112,31 @@ fn first_name(file: &mut File, head: &[u8]) -> Result<Vec<u8>, Fault> {
     }
 }
 
+/// A program with an image behind it.
+fn appimage(path: &Path, file: File) -> Result<Image, Error> {
+    let unknown = |what: &str| Error::Unknown { file: path.into(), what: what.into() };
+    let head = ElfHead::read(&file).map_err(|error| unknown(&format!("a program ({error})")))?;
+    match head.appimage_type() {
+        Some(2) => {}
+        Some(_) => return Err(unknown("an AppImage of type 1, which is an ISO image")),
+        None => return Err(unknown("a program without an image behind it")),
+    }
+    let (offset, head, at) = (head.end(), Box::new(head), path.to_owned());
+    squashfs(path, file, offset, Format::AppImage { file: at, head })
+}
+
+/// A SquashFS image: one layer.
+fn squashfs(path: &Path, file: File, offset: u64, format: Format) -> Result<Image, Error> {
+    let failed = |source| Error::Squashfs { file: path.into(), source };
+    let packed = Packed::open(file, offset).map_err(failed)?;
+    let (store, told) = match packed.told().map_err(failed)? {
+        Some(told) => (Some(told.store), told.layer),
+        None => (None, EarlierLayer::default()),
+    };
+    let layer = Layer { told, content: Content::Squashfs(Box::new(packed)) };
+    Ok(Image { name: path.display().to_string(), format, oci: None, store, layers: vec![layer] })
+}
+
 /// An App Container Image: one layer, beside its manifest.
 fn aci(path: &Path, file: File) -> Result<Image, Error> {
     let size = file.metadata().map_err(Error::read(path))?.len();
@@ -112,6 +146,7 @@ fn aci(path: &Path, file: File) -> Result<Image, Error> {
         name: path.display().to_string(),
         format: Format::Aci { file: PathBuf::from(path) },
         oci: None,
+        store: None,
         layers: vec![layer],
     })
 }

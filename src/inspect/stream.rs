@@ -15,7 +15,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
-use flate2::read::MultiGzDecoder;
+use bzip2::bufread::MultiBzDecoder;
+use flate2::bufread::MultiGzDecoder;
+use lzma_rust2::XzReader;
 use registry::Digest;
 use sha2::{Digest as _, Sha256};
 
@@ -28,6 +30,8 @@ pub const MAX_RATIO: u64 = 200;
 const ALWAYS: u64 = 256 << 20;
 /// Bytes that go from one thread to the other at a time.
 const BLOCK: usize = 256 << 10;
+/// What an unpacker may take, in KiB: as much as the highest level of xz.
+const XZ_MEMORY: u32 = 80 << 10;
 /// How many of those may wait.
 const AHEAD: usize = 4;
 
@@ -118,6 +122,11 @@ pub(super) fn stream<V: Visitor>(
     })
 }
 
+/// Whether this is more than ever came out of so much.
+pub(super) fn is_bomb(packed: u64, unpacked: u64) -> bool {
+    unpacked > ALWAYS && unpacked / MAX_RATIO > packed
+}
+
 /// What comes out of a blob.
 pub(super) fn unpacked<'a, R: Read + Send + 'a>(
     packing: Packing,
@@ -127,9 +136,10 @@ pub(super) fn unpacked<'a, R: Read + Send + 'a>(
         Packing::None => Box::new(blob),
         Packing::Gzip => Box::new(MultiGzDecoder::new(io::BufReader::with_capacity(BLOCK, blob))),
         Packing::Zstd => Box::new(zstd::stream::read::Decoder::new(blob)?),
-        Packing::Bzip2 | Packing::Xz => {
-            let text = format!("it is packed with {}, which is not read", packing.name());
-            return Err(io::Error::new(io::ErrorKind::Unsupported, text));
+        Packing::Bzip2 => Box::new(MultiBzDecoder::new(io::BufReader::with_capacity(BLOCK, blob))),
+        Packing::Xz => {
+            let blob = io::BufReader::with_capacity(BLOCK, blob);
+            Box::new(XzReader::new_mem_limit(blob, true, XZ_MEMORY))
         }
     })
 }
@@ -153,7 +163,7 @@ fn fill(
         block.truncate(count);
         unpacked += count as u64;
         let packed = packed.load(Ordering::Relaxed);
-        let is_bomb = unpacked > ALWAYS && unpacked / MAX_RATIO > packed;
+        let is_bomb = is_bomb(packed, unpacked);
         let failure =
             failure.or_else(|| is_bomb.then(|| io::Error::other(Bomb { packed, unpacked })));
         if count > 0 && full.send(Ok(block)).is_err() {

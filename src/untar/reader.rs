@@ -13,7 +13,7 @@ const MAX_EXTENSION: u64 = 1 << 20;
 /// By which key PAX headers have extended attributes.
 const XATTR: &[u8] = b"SCHILY.xattr.";
 
-/// Why a tar cannot be read to its end. `at` is the byte of the tar at which it was noticed.
+/// Why a tar, or another stream of files, cannot be read to its end. `at` is the byte of the tar at which it was noticed.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum Fault {
@@ -29,6 +29,8 @@ pub enum Fault {
     Escapes { what: &'static str, name: Vec<u8> },
     #[error("behind its end, at byte {at}, there is more")]
     Trailing { at: u64 },
+    #[error("the SquashFS image {0}")]
+    Squashfs(squashfs::read::Error),
 }
 
 /// Reads a tar to the end of `input`, and tells `visitor` what is in it.

@@ -8,11 +8,12 @@ mod documents;
 mod layer;
 mod tree;
 
+use std::fs::File;
 use std::num::NonZeroUsize;
+use std::path::Path;
 
 use super::contents::Contents;
-use super::image::Image;
-use super::merged::Merged;
+use super::image::{Format, Image};
 use super::{Error, parallel};
 use crate::closure::Store;
 
@@ -77,6 +78,9 @@ pub fn verify(image: &Image, options: &VerifyOptions) -> Result<Verified, Error>
     if let Some(oci) = &image.oci {
         verified.problems.extend(documents::check(image, oci));
     }
+    if let Format::Aci { file } = &image.format {
+        verified.problems.extend(aci(file));
+    }
     // What cannot be read is a finding, so that this never fails.
     let read = parallel(image, options.threads, |at| Ok(layer::check(image, at)))?;
     let mut layers: Vec<Contents> = Vec::new();
@@ -89,11 +93,22 @@ pub fn verify(image: &Image, options: &VerifyOptions) -> Result<Verified, Error>
         is_whole &= checked.is_whole;
         layers.push(checked.contents);
     }
-    verified.problems.extend(tree::check(image, &layers));
-    let merged = Merged::new(&layers);
+    let (problems, merged) = tree::check(image, &layers);
+    verified.problems.extend(problems);
     // Of layers that could not be read to their end, nobody knows what is missing.
     closure::check(image, &layers, &merged, options, is_whole, &mut verified);
     Ok(verified)
+}
+
+/// What is wrong with an App Container Image apart from its files.
+fn aci(file: &Path) -> Vec<Problem> {
+    let place = || file.display().to_string();
+    match File::open(file).and_then(crate::aci::check) {
+        Ok(report) => {
+            report.errors().map(|it| Problem::new("aci", place(), it.to_string())).collect()
+        }
+        Err(error) => vec![Problem::new("aci", place(), chain(&error))],
+    }
 }
 
 /// A file's name for a message.

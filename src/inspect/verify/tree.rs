@@ -6,16 +6,14 @@ use std::collections::HashMap;
 use super::{Problem, shown};
 use crate::inspect::contents::{Contents, Item, What};
 use crate::inspect::image::Image;
+use crate::inspect::merged::Merged;
 
-/// What is below the layer that is looked at.
-type Below<'a> = std::collections::BTreeMap<&'a [u8], (usize, &'a What)>;
-
-pub(super) fn check(image: &Image, layers: &[Contents]) -> Vec<Problem> {
+/// Checks each layer against those below it; answers with what is wrong all of them over each other.
+pub(super) fn check<'a>(image: &Image, layers: &'a [Contents]) -> (Vec<Problem>, Merged<'a>) {
     let mut problems = Vec::new();
+    let mut merged = Merged::default();
     for (number, contents) in layers.iter().enumerate() {
-        // Most images have no links to what is in another layer, and no paths through links either.
-        let below = || crate::inspect::merged::Merged::new(&layers[..number]).seen;
-        let mut tree = Tree { below: None, make: &below, here: HashMap::new() };
+        let mut tree = Tree { below: &merged, here: HashMap::new() };
         for item in &contents.items {
             if let Some((kind, text)) = tree.add(item) {
                 let layer = image.layers[number].name();
@@ -26,13 +24,14 @@ pub(super) fn check(image: &Image, layers: &[Contents]) -> Vec<Problem> {
                 ));
             }
         }
+        merged.push(number, contents);
     }
-    problems
+    (problems, merged)
 }
 
 struct Tree<'a, 'm> {
-    below: Option<Below<'a>>,
-    make: &'m dyn Fn() -> Below<'a>,
+    /// What is below the layer that is looked at.
+    below: &'m Merged<'a>,
     here: HashMap<&'a [u8], &'a What>,
 }
 
@@ -65,7 +64,7 @@ impl<'a> Tree<'a, '_> {
     }
 
     /// The first of the directories above that is none.
-    fn blocked(&mut self, path: &'a [u8]) -> Option<(&'a [u8], &'static str)> {
+    fn blocked(&self, path: &'a [u8]) -> Option<(&'a [u8], &'static str)> {
         let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
         let parents: Vec<&[u8]> = slashes.map(|(at, _)| &path[..at]).collect();
         // From the inside out: what is next above is nearly always there, and a directory.
@@ -84,15 +83,14 @@ impl<'a> Tree<'a, '_> {
         None
     }
 
-    fn at(&mut self, path: &[u8]) -> Option<&'a What> {
+    fn at(&self, path: &[u8]) -> Option<&'a What> {
         match self.here.get(path) {
             Some(what) => Some(what),
             None => self.under(path),
         }
     }
 
-    fn under(&mut self, path: &[u8]) -> Option<&'a What> {
-        let below = self.below.get_or_insert_with(self.make);
-        below.get(path).map(|(_, what)| *what)
+    fn under(&self, path: &[u8]) -> Option<&'a What> {
+        self.below.seen.get(path).map(|(_, what)| *what)
     }
 }
