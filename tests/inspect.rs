@@ -198,9 +198,9 @@ fn images_of_docker_are_merged_as_docker_merges_them() {
         "{dead}"
     );
 
-    docker.docker(["create", "--name", "c", "built", "/x"]).success();
+    docker.docker(["create", "--name", "built-one", "built", "/x"]).success();
     let exported = dir.path().join("exported.tar");
-    docker.docker(["export", "-o", text(&exported), "c"]).success();
+    docker.docker(["export", "-o", text(&exported), "built-one"]).success();
     let theirs = dir.path().join("theirs");
     fs::create_dir(&theirs).expect("a folder");
     Outcome::of(Command::new(program("tar")).arg("-xf").arg(&exported).arg("-C").arg(&theirs))

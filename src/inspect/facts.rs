@@ -11,6 +11,7 @@ use super::Error;
 use super::image::{Format, Image};
 use crate::aci;
 use crate::appimage::elf_head::{ElfHead, Section};
+use crate::appimage::signature::{Verdict, verify};
 
 /// The most that is read of a section: runtimes have 8 KiB for the largest.
 const MAX_SECTION: u64 = 64 << 10;
@@ -40,6 +41,32 @@ fn of_aci(file: &Path) -> Result<Value, Error> {
     }))
 }
 
+/// What is to be said of an AppImage's signature.
+fn signature(file: &Path) -> String {
+    match verify(file) {
+        Ok(Verdict::Unsigned) => "none".into(),
+        Ok(Verdict::Good(by)) => {
+            let caveat = by.caveat.map(|caveat| format!(", but {caveat}")).unwrap_or_default();
+            format!("good, by {} ({}){caveat}", by.signer, by.fingerprint)
+        }
+        Ok(Verdict::Bad { signer }) => format!("bad: the file is not what {signer} signed"),
+        Ok(Verdict::UnknownKey { key }) => format!("by the key {key}, which is not in the file"),
+        Ok(Verdict::Malformed) => "malformed".into(),
+        Ok(Verdict::DigestOnly { matches: true }) => "none, only the right digest".into(),
+        Ok(Verdict::DigestOnly { matches: false }) => "none, only a wrong digest".into(),
+        Err(error) => format!("not checked: {error}"),
+    }
+}
+
+/// What is wrong with an AppImage's signature, if it has one that is wrong.
+pub(super) fn wrong_signature(file: &Path) -> Option<String> {
+    let is_wrong = matches!(
+        verify(file),
+        Ok(Verdict::Bad { .. } | Verdict::Malformed | Verdict::DigestOnly { matches: false })
+    );
+    is_wrong.then(|| signature(file))
+}
+
 fn of_appimage(file: &Path, head: &ElfHead) -> Result<Value, Error> {
     let open = File::open(file).map_err(Error::read(file))?;
     let section = |section: Section| -> Result<Option<String>, Error> {
@@ -54,6 +81,6 @@ fn of_appimage(file: &Path, head: &ElfHead) -> Result<Value, Error> {
         "machine": head.machine().map(|machine| machine.as_str().to_owned()),
         "runtime_size": head.end(),
         "update_information": section(Section::UpdateInformation)?,
-        "signed": section(Section::Signature)?.is_some(),
+        "signature": signature(file),
     }))
 }

@@ -81,6 +81,16 @@ pub fn verify(image: &Image, options: &VerifyOptions) -> Result<Verified, Error>
     if let Format::Aci { file } = &image.format {
         verified.problems.extend(aci(file));
     }
+    if let Format::AppImage { file, .. } = &image.format
+        && let Some(wrong) = super::facts::wrong_signature(file)
+    {
+        let place = file.display().to_string();
+        verified.problems.push(Problem::new(
+            "signature",
+            place,
+            format!("its signature is {wrong}"),
+        ));
+    }
     // What cannot be read is a finding, so that this never fails.
     let read = parallel(image, options.threads, |at| Ok(layer::check(image, at)))?;
     let mut layers: Vec<Contents> = Vec::new();
