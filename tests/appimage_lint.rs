@@ -1,6 +1,8 @@
 //! Each check: an AppDir with one fault, and what is said of it. What `desktop-file-validate` and
 //! `appimagetool` refuse is refused as well.
 
+#![allow(clippy::unwrap_used, reason = "closures in a table are tests as well")]
+
 mod support;
 
 use std::fs;

@@ -181,7 +181,9 @@ impl Extraction<'_, '_> {
             }
             Kind::Symlink(_) => {
                 let mut target = self.reader.read_link(inode).doing(what)?;
-                if let Some(rewrite) = self.options.rewrite {
+                // Relative links into the store, `../nix/store/…`, lead to the files beside them.
+                let begins = |rewrite: &&Rewrite| target.starts_with(rewrite.from());
+                if let Some(rewrite) = self.options.rewrite.filter(begins) {
                     rewrite.apply(&mut target);
                 }
                 rustix::fs::symlinkat(&target[..], &parent, name)

@@ -1,4 +1,4 @@
-//! AppDirs to make AppImages from, and AppImages to look into.
+//! What AppImages are made from, and what comes of it.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -91,7 +91,7 @@ impl<S: ReadAt + Send + Sync + 'static, D: Decompress> Worker<S, D> {
         if target.len() > TARGET {
             return Ok(Answer::Error(errno::NAME_TOO_LONG));
         }
-        if let Some(rewrite) = &self.server.rewrite {
+        if let Some(rewrite) = self.server.rewrite.as_ref().filter(|it| it.begins(&target)) {
             rewrite.apply(&mut target);
         }
         self.out.extend_from_slice(&target);

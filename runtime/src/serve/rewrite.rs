@@ -21,6 +21,12 @@ impl Rewrite {
         self.from.len() - 1
     }
 
+    /// Whether `bytes` are a path that changes: a relative link into the store, `../nix/store/…`, leads to
+    /// the files beside it.
+    pub(super) fn begins(&self, bytes: &[u8]) -> bool {
+        bytes.starts_with(&self.from)
+    }
+
     /// Replaces every occurrence. What overlaps an occurrence is one too if it is left as it was, such as the slash
     /// between `/nix/store/nix/store/`.
     pub fn apply(&self, bytes: &mut [u8]) {
