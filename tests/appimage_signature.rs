@@ -12,6 +12,7 @@ use closure2img::appimage::runtime;
 use closure2img::appimage::signature::{SignatureError, Signer, Verdict, verify};
 use support::outcome::Outcome;
 use support::temp_dir;
+use support::tool::tool;
 
 /// Runs the test named again, in a process of its own whose keyring is a throw-away one with a fresh key.
 fn with_key(test: &str) -> bool {
@@ -182,4 +183,45 @@ fn what_is_no_signature_is_told() {
     let script = dir.path().join("script");
     fs::write(&script, "#!/bin/sh\n").expect("writing");
     assert!(matches!(verify(&script), Err(SignatureError::Head(_))));
+}
+
+/// An AppDir that needs nothing.
+fn app_dir(dir: &Path) -> String {
+    let app = dir.join("App");
+    fs::create_dir_all(app.join("bin")).expect("creating an AppDir");
+    fs::copy("/bin/busybox", app.join("bin/app")).expect("a program");
+    app.into_os_string().into_string().expect("ASCII")
+}
+
+#[test]
+fn the_tool_signs_what_it_makes() {
+    peer!("gpg", "readelf", "busybox");
+    if !with_key("the_tool_signs_what_it_makes") {
+        return;
+    }
+    let dir = temp_dir();
+    let app = app_dir(dir.path());
+    let file = dir.path().join("App.AppImage");
+    let output = file.to_str().expect("ASCII");
+    let update = "zsync|https://example.org/App.AppImage.zsync";
+    let args = ["appimage", &app, "--exec", "bin/app", "--name", "App", "-o", output];
+    let args = [&args[..], &["--update-information", update]].concat();
+    tool([args.as_slice(), &["--sign", "ann@example.org"]].concat()).success();
+    assert!(matches!(verify(&file), Ok(Verdict::Good(_))));
+    by_hand(dir.path(), &file).success();
+    let head = ElfHead::read(&open(&file)).expect("an ELF head");
+    let range = head.section(Section::UpdateInformation).expect("a section");
+    let mut text = vec![0; update.len() + 1];
+    open(&file).read_exact_at(&mut text, range.start).expect("reading the section");
+    assert_eq!(text, format!("{update}\0").as_bytes());
+    assert!(file.with_file_name("App.AppImage.zsync").is_file());
+
+    // Nothing is made when it cannot be signed.
+    fs::remove_file(&file).expect("removing");
+    let outcome = tool([args.as_slice(), &["--sign", "bob@example.org"]].concat());
+    outcome.code(1).complains("hint: name one of those that `gpg --list-secret-keys` shows");
+    assert!(!file.exists());
+    let bad = ["appimage", &app, "-o", output, "--update-information", "zsync|foo"];
+    tool(bad).code(2).complains("the URL of the update information is `foo`, expected http");
+    assert!(!file.exists());
 }

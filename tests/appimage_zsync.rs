@@ -3,7 +3,8 @@
 mod support;
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use closure2img::appimage::zsync::{Options, write};
@@ -11,7 +12,9 @@ use jiff::Timestamp;
 use support::outcome::Outcome;
 use support::peer::program;
 use support::range_server::RangeServer;
+use support::scan_store::ScanStore;
 use support::temp_dir;
+use support::tool::tool;
 
 /// Bytes that look random, and are the same each time.
 fn noise(seed: u64, length: usize) -> Vec<u8> {
@@ -20,9 +23,9 @@ fn noise(seed: u64, length: usize) -> Vec<u8> {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        state.to_le_bytes()[0]
+        state.to_le_bytes()
     };
-    (0..length).map(|_| next()).collect()
+    (0..length.div_ceil(8)).flat_map(|_| next()).take(length).collect()
 }
 
 fn write_zsync(file: &Path) {
@@ -119,4 +122,64 @@ impl Zsync {
         assert_eq!(self.body.len(), blocks * (rolling + md4));
         self.body.chunks_exact(rolling + md4).map(move |sums| sums.split_at(rolling))
     }
+}
+
+/// A closure of twenty libraries and a program, of which some are of another release: their names have other hashes, and
+/// so have the names in what refers to them.
+fn release(dir: &Path, newer: &[usize]) -> PathBuf {
+    let store = ScanStore::new(dir);
+    let name = |number: usize| {
+        let release = if newer.contains(&number) { 2 } else { 1 };
+        format!("{release}-library-{number}-{release}.0")
+    };
+    let mut references = String::new();
+    for number in 0..20 {
+        let seed = number as u64 * 10;
+        // Large enough for blocks of its own, and small enough for fragments. A new release has new bytes in both.
+        let mut code = noise(seed + 1, 200_000 + number * 1000);
+        let mut data = noise(seed + 2, 9000);
+        if newer.contains(&number) {
+            code[..50_000].copy_from_slice(&noise(seed + 3, 50_000));
+            data[..1000].copy_from_slice(&noise(seed + 4, 1000));
+        }
+        store.file(&format!("{}/lib/code", name(number)), code);
+        store.file(&format!("{}/share/data", name(number)), data);
+        references.push_str(&ScanStore::path(&name(number)));
+        references.push('\n');
+    }
+    let program = store.file("program-1.0/bin/program", format!("#!/bin/sh\n# {references}"));
+    fs::set_permissions(program, PermissionsExt::from_mode(0o555)).expect("making it executable");
+    let output = dir.join("Program-x86_64.AppImage");
+    let [store, output] = [store.dir(), &output].map(|path| path.to_str().expect("ASCII"));
+    let root = ScanStore::path("program-1.0");
+    let from = ["appimage", &root, "--store", store, "--references", "scan", "--arch", "x86_64"];
+    let update = "zsync|https://example.org/Program-x86_64.AppImage.zsync";
+    let to = ["--name", "Program", "--update-information", update, "-o", output];
+    tool([from.as_slice(), &to].concat()).success();
+    output.into()
+}
+
+#[test]
+fn an_update_of_an_appimage_costs_what_has_changed() {
+    peer!("zsync");
+    let (first, second, client) = (temp_dir(), temp_dir(), temp_dir());
+    let old = release(first.path(), &[]);
+    let new = release(second.path(), &[3, 9, 17]);
+    let server = RangeServer::start(second.path());
+    let expected = fs::read(&new).expect("reading the new release");
+    let name = "Program-x86_64.AppImage.zsync";
+    assert!(download(&server, name, &old, client.path()) == expected, "another file");
+    // Three blocks of 128 KiB, three times 9,000 bytes in fragments, and the tables of some hundred inodes: of 4.4 MB.
+    let given = server.given_in_ranges();
+    assert!(expected.len() > 4_000_000, "{} bytes in all", expected.len());
+    assert!(given < 600_000, "{given} bytes of {} were downloaded", expected.len());
+}
+
+#[test]
+fn the_zsync_file_is_the_same_each_time() {
+    let [a, b] = [temp_dir(), temp_dir()].map(|dir| {
+        let image = release(dir.path(), &[]);
+        fs::read(image.with_file_name("Program-x86_64.AppImage.zsync")).expect("a .zsync")
+    });
+    assert!(a == b && a.starts_with(b"zsync: 0.6.2\nFilename: Program-x86_64.AppImage\n"));
 }
