@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use layering::StorePath;
 use serde_json::Value;
 
-use super::contents::Contents;
+use super::contents::{Contents, What};
 use super::image::Image;
 use super::mentions::{Mentions, Stores};
+use super::places::in_store;
 
 /// References between the store paths of an image. Pure.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,7 +50,8 @@ impl References {
         for (_, path, record) in told.iter().filter(|_| is_told) {
             let known = record.and_then(|record| record.references.as_ref());
             let named = known.into_iter().flatten().filter_map(|&at| own.get(at));
-            references.of.insert((*path).clone(), named.map(|(_, it, _)| (*it).clone()).collect());
+            let others = named.map(|(_, it, _)| (*it).clone()).filter(|it| it != *path);
+            references.of.insert((*path).clone(), others.collect());
             if record.is_some_and(|record| record.root) {
                 references.roots.insert((*path).clone());
             }
@@ -79,6 +81,7 @@ impl References {
         references.roots = outside
             .chain(named.keys())
             .filter_map(|hash| by_hash.get(&hash[..]).map(|path| (*path).clone()))
+            .chain(linked(image, layers))
             .collect();
         references
     }
@@ -127,6 +130,31 @@ impl References {
     pub fn referrers(&self, path: &StorePath) -> Vec<&StorePath> {
         self.of.iter().filter(|(_, of)| of.contains(path)).map(|(from, _)| from).collect()
     }
+}
+
+/// Store paths that relative links outside the store lead to, as those of `AppImages` do.
+fn linked(image: &Image, layers: &[Contents]) -> Vec<StorePath> {
+    let mut found = Vec::new();
+    for item in layers.iter().flat_map(|contents| &contents.items) {
+        let What::Symlink(target) = &item.what else { continue };
+        if target.starts_with(b"/") || in_store(&item.path, image.store_dir()).is_some() {
+            continue;
+        }
+        let mut at: Vec<&[u8]> = item.path.split(|&byte| byte == b'/').collect();
+        at.pop();
+        for part in target.split(|&byte| byte == b'/') {
+            match part {
+                b"" | b"." => {}
+                b".." => drop(at.pop()),
+                part => at.push(part),
+            }
+        }
+        let leads_to = at.join(&b'/');
+        let place = in_store(&leads_to, image.store_dir());
+        let path = place.and_then(|it| std::str::from_utf8(it.path).ok()?.parse().ok());
+        found.extend(path);
+    }
+    found
 }
 
 /// All texts in a configuration, keys included: volumes and labels are keys.
