@@ -211,7 +211,7 @@ fn a_signal_to_all_lets_the_application_finish() {
         "trap '/nix/store/{BUSYBOX}/bin/busybox cat $APPDIR/late; exit 7' TERM; echo ready; while :; do /nix/store/{BUSYBOX}/bin/busybox sleep 0.05; done"
     );
     let app = App::with_store_and(&script, |root| {
-        fs::write(root.join("late"), "read after the signal\n").unwrap()
+        fs::write(root.join("late"), "read after the signal\n").unwrap();
     });
     for machine in [ROOT, NOBODY] {
         let mut child = machine

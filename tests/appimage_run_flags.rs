@@ -14,15 +14,20 @@ use support::outcome::Outcome;
 
 fn app() -> App {
     App::build("App.AppImage", |root| {
-        fs::create_dir_all(root.join("usr/bin")).unwrap();
-        fs::write(root.join("usr/bin/tool"), "tool").unwrap();
-        fs::hard_link(root.join("usr/bin/tool"), root.join("usr/bin/same")).unwrap();
-        fs::set_permissions(root.join("usr/bin/tool"), PermissionsExt::from_mode(0o750)).unwrap();
-        fs::write(root.join("big"), vec![b'x'; 3_000_000]).unwrap();
-        fs::File::create(root.join("hole")).unwrap().set_len(1 << 20).unwrap();
-        symlink("usr/bin/tool", root.join("link")).unwrap();
-        fs::write(root.join("AppRun"), "#!/bin/sh\n[ \"$1\" != signal ] || kill -TERM $$\necho \"$HOME|$XDG_CONFIG_HOME|$APPDIR|$*\"; exit 9\n").unwrap();
-        fs::set_permissions(root.join("AppRun"), PermissionsExt::from_mode(0o755)).unwrap();
+        fs::create_dir_all(root.join("usr/bin")).expect("the AppDir");
+        fs::write(root.join("usr/bin/tool"), "tool").expect("the AppDir");
+        fs::hard_link(root.join("usr/bin/tool"), root.join("usr/bin/same")).expect("the AppDir");
+        fs::set_permissions(root.join("usr/bin/tool"), PermissionsExt::from_mode(0o750))
+            .expect("the AppDir");
+        fs::write(root.join("big"), vec![b'x'; 3_000_000]).expect("the AppDir");
+        fs::File::create(root.join("hole"))
+            .expect("the AppDir")
+            .set_len(1 << 20)
+            .expect("the AppDir");
+        symlink("usr/bin/tool", root.join("link")).expect("the AppDir");
+        fs::write(root.join("AppRun"), "#!/bin/sh\n[ \"$1\" != signal ] || kill -TERM $$\necho \"$HOME|$XDG_CONFIG_HOME|$APPDIR|$*\"; exit 9\n").expect("the AppDir");
+        fs::set_permissions(root.join("AppRun"), PermissionsExt::from_mode(0o755))
+            .expect("the AppDir");
     })
 }
 
@@ -75,7 +80,7 @@ fn section(bytes: &[u8], name: &str) -> usize {
         .map(|index| table + 64 * index)
         .find(|at| bytes[strings + number(*at, 4)..].starts_with(name.as_bytes()))
         .map(|at| number(at + 0x18, 8))
-        .unwrap()
+        .expect("the section")
 }
 
 #[test]

@@ -52,7 +52,7 @@ impl App {
     /// Without a store: a plain AppDir whose `AppRun` is a script for the host's shell.
     pub fn plain(script: &str) -> Self {
         Self::build("Plain.AppImage", |root| {
-            script_at(&root.join("AppRun"), &format!("#!/bin/sh\n{script}\n"))
+            script_at(&root.join("AppRun"), &format!("#!/bin/sh\n{script}\n"));
         })
     }
 
@@ -75,15 +75,15 @@ impl App {
             "1",
         ]);
         Outcome::of(&mut pack).success();
-        let file = folder.path().join(name);
+        let target = folder.path().join(name);
         let bytes =
             [closure2img::appimage::runtime::embedded(), &fs::read(&image).expect("the image")]
                 .concat();
-        fs::write(&file, bytes).expect("the AppImage");
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("permissions");
+        fs::write(&target, bytes).expect("the AppImage");
+        fs::set_permissions(&target, fs::Permissions::from_mode(0o755)).expect("permissions");
         fs::remove_dir_all(&root).expect("removing");
         fs::remove_file(&image).expect("removing");
-        Self { folder, file }
+        Self { folder, file: target }
     }
 
     /// The numbers of all processes that run this file, servers among them. Those that have ended do not count.

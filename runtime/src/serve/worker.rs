@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::mem;
 use core::ops::Range;
+use core::sync::atomic::AtomicU8;
 use core::sync::atomic::Ordering::Relaxed;
 
 use rustix::fd::BorrowedFd;
@@ -15,8 +16,13 @@ use super::data::Part;
 use super::metadata::SharedMetadata;
 use super::protocol::{MAX_READ, Put, REQUEST, Request, flag, header, operation};
 
-/// What holes in files are made of.
-static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+/// What holes in files are made of. Atomic, for then it is memory that is not in the program's file; nobody writes to it.
+static ZEROS: [AtomicU8; 64 << 10] = [const { AtomicU8::new(0) }; 64 << 10];
+
+fn zeros() -> &'static [u8] {
+    // SAFETY: an atomic byte is laid out as a byte, and these are never changed.
+    unsafe { core::slice::from_raw_parts(ZEROS.as_ptr().cast(), ZEROS.len()) }
+}
 
 /// What an answer consists of.
 #[derive(Debug)]
@@ -207,8 +213,8 @@ impl<S: ReadAt + Send + Sync + 'static, D: Decompress + Default> Worker<S, D> {
                     }
                     Part::Zeros(zeros) => {
                         let (whole, rest) = (zeros / ZEROS.len(), zeros % ZEROS.len());
-                        slices.extend((0..whole).map(|_| IoSlice::new(&ZEROS)));
-                        slices.push(IoSlice::new(&ZEROS[..rest]));
+                        slices.extend((0..whole).map(|_| IoSlice::new(self::zeros())));
+                        slices.push(IoSlice::new(&self::zeros()[..rest]));
                         len += zeros;
                     }
                 }
