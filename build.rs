@@ -10,6 +10,9 @@ use std::{env, fs};
 /// The name of the binary in `runtime/Cargo.toml`.
 const NAME: &str = "appimage-runtime";
 
+/// What `runtime/src/arch/` has a file for.
+const ARCHITECTURES: [&str; 1] = ["x86_64"];
+
 /// Where type 2 AppImages say what they are, in the padding of the ELF header.
 const MAGIC: (usize, [u8; 3]) = (8, *b"AI\x02");
 
@@ -23,6 +26,11 @@ fn main() {
         println!("cargo::rerun-if-changed={changed}");
     }
     let out = PathBuf::from(variable("OUT_DIR"));
+    // Elsewhere the tool does without: other outputs need no runtime, and AppImages take one by `--runtime`.
+    if !ARCHITECTURES.contains(&variable("CARGO_CFG_TARGET_ARCH").as_str()) {
+        fs::write(out.join(NAME), []).expect("cannot write into cargo's folder");
+        return;
+    }
     // Checks, tests and builds of one profile share it, and the C code in it is compiled once.
     let folder = out.ancestors().nth(3).expect("cargo's own layout").join("appimage-runtime-build");
     let target = variable("TARGET");

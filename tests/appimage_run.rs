@@ -331,7 +331,7 @@ fn broken_images_are_errors_and_nothing_worse() {
     machines!();
     let app = App::with_store(REPORT);
     let whole = fs::read(&app.file).unwrap();
-    let runtime = closure2img::appimage::runtime::embedded().len();
+    let runtime = closure2img::appimage::runtime::embedded().expect("a runtime").len();
     let middle = runtime + (whole.len() - runtime) / 2;
     for length in
         [runtime, runtime + 50, runtime + 96, middle, whole.len() - 5000, whole.len() - 4097]

@@ -44,7 +44,7 @@ fn command<'c>(app: &App, arguments: &[&str]) -> &'c mut Command {
 fn questions_are_answered_without_mounting() {
     machines!();
     let app = app();
-    let offset = closure2img::appimage::runtime::embedded().len();
+    let offset = closure2img::appimage::runtime::embedded().expect("a runtime").len();
     run(&app, &["--appimage-offset"]).success().prints(&format!("{offset}\n"));
     run(&app, &["--appimage-version"]).success().prints("").complains("closure2img");
     let path = app.file.to_str().unwrap();
@@ -85,7 +85,7 @@ fn section(bytes: &[u8], name: &str) -> usize {
 
 #[test]
 fn the_runtime_says_what_it_is_and_ends_where_its_sections_do() {
-    let runtime = closure2img::appimage::runtime::embedded();
+    let runtime = closure2img::appimage::runtime::embedded().expect("a runtime");
     assert_eq!(&runtime[..4], b"\x7fELF");
     assert_eq!(&runtime[8..11], b"AI\x02");
     for name in [".upd_info", ".sha256_sig", ".sig_key", ".digest_md5"] {

@@ -40,7 +40,8 @@ fn with_key(test: &str) -> bool {
 
 /// Our runtime with something behind it that need not be an image.
 fn unsigned(dir: &Path) -> (PathBuf, ElfHead) {
-    let mut program = RuntimeFile::parse(runtime::embedded().to_vec()).expect("our runtime");
+    let mut program =
+        RuntimeFile::parse(runtime::embedded().expect("a runtime").to_vec()).expect("our runtime");
     let text = b"zsync|https://example.org/App.AppImage.zsync";
     program.set(Section::UpdateInformation, text).expect("update information fits");
     let path = dir.join("App.AppImage");

@@ -76,9 +76,11 @@ impl App {
         ]);
         Outcome::of(&mut pack).success();
         let target = folder.path().join(name);
-        let bytes =
-            [closure2img::appimage::runtime::embedded(), &fs::read(&image).expect("the image")]
-                .concat();
+        let bytes = [
+            closure2img::appimage::runtime::embedded().expect("a runtime"),
+            &fs::read(&image).expect("the image"),
+        ]
+        .concat();
         fs::write(&target, bytes).expect("the AppImage");
         fs::set_permissions(&target, fs::Permissions::from_mode(0o755)).expect("permissions");
         fs::remove_dir_all(&root).expect("removing");

@@ -202,7 +202,14 @@ impl AppImageArgs {
             Some(file) => {
                 std::fs::read(file).with_context(|| format!("reading `{}`", file.display()))?
             }
-            None => runtime::embedded().to_vec(),
+            None => runtime::embedded()
+                .ok_or_else(|| {
+                    Usage::new(
+                        "this closure2img has no runtime of its own for AppImages on this machine",
+                        "give one with `--runtime FILE`",
+                    )
+                })?
+                .to_vec(),
         };
         let mut runtime = RuntimeFile::parse(bytes).map_err(closure2img::appimage::Error::from)?;
         if let Some(text) = &self.update_information {
