@@ -302,10 +302,10 @@ fn lies(image: &Path, is_plain: bool) {
         told(&copy, kind);
     };
     lie("diff-id", &|config, _| {
-        config["rootfs"]["diff_ids"].as_array_mut().expect("a list").swap(0, 1)
+        config["rootfs"]["diff_ids"].as_array_mut().expect("a list").swap(0, 1);
     });
     lie("config", &|config, _| {
-        drop(config["rootfs"]["diff_ids"].as_array_mut().expect("a list").pop())
+        drop(config["rootfs"]["diff_ids"].as_array_mut().expect("a list").pop());
     });
     lie("config", &|config, _| drop(config["history"].as_array_mut().expect("a list").pop()));
     lie("blob", &|_, manifest| {
@@ -375,8 +375,8 @@ fn a_path_that_is_not_what_was_registered_is_told() {
 
 #[test]
 fn a_plain_user_extracts_and_leaves_nothing_behind() {
-    peer!("setpriv");
     use EntryType::{Directory, Symlink};
+    peer!("setpriv");
     let dir = temp_dir();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).expect("a mode");
     let mut tar = Builder::new(Vec::new());
