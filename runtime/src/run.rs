@@ -167,8 +167,24 @@ fn become_application(
     let Ok(path) = CString::new(program) else {
         return Failure::new("the path of `AppRun` has a zero in it");
     };
-    let error = execve(&path, arguments, &environment.entries());
+    let own_name = own_name(job, ready);
+    let mut arguments = arguments.to_vec();
+    if let (Some(first), Some(name)) = (arguments.first_mut(), &own_name) {
+        *first = name;
+    }
+    let error = execve(&path, &arguments, &environment.entries());
     Failure::new(format!("cannot run `{}`: {}", shown(path.as_bytes()), Reason(error)))
+}
+
+/// What a program of the store is called if `AppRun` is a link to it. Many look for their own files beside it, or do
+/// what it says; `ARGV0` has the name that was typed.
+fn own_name(job: &Job<'_>, ready: &Ready) -> Option<CString> {
+    let store = job.metadata.store?;
+    let mut name = engine::linked_program(job, store).ok()?;
+    if let Some(rewrite) = &ready.rewrite {
+        rewrite.apply(&mut name);
+    }
+    CString::new(name).ok()
 }
 
 fn is_directory(path: &[u8]) -> bool {

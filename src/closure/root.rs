@@ -13,6 +13,7 @@ use std::path::{Component, Path, PathBuf};
 use layering::{StoreDir, StorePath, StorePathError};
 
 use super::Store;
+use super::store::KNOWN;
 
 /// Linux gives up after this many (`MAXSYMLINKS`), so no working path has more.
 const MAX_LINKS: usize = 40;
@@ -154,12 +155,24 @@ impl<'a> Walk<'a> {
                     self.follow(&next)?;
                 }
                 Ok(_) => self.here = next,
+                // Whether the other store is on this machine does not matter.
+                Err(source) if missing(&source) && self.names_another_store() => {
+                    return Err(RootError::Outside {
+                        typed: self.typed.into(),
+                        resolved: self.typed.into(),
+                        store: self.store.dir().clone(),
+                    });
+                }
                 Err(source) if missing(&source) => {
                     return Err(RootError::Missing { typed: self.typed.into(), missing: next });
                 }
                 Err(source) => return Err(RootError::Io { path: next, source }),
             }
         }
+    }
+
+    fn names_another_store(&self) -> bool {
+        KNOWN.iter().any(|dir| *dir != self.store.dir().as_str() && self.typed.starts_with(dir))
     }
 
     /// Puts the target of `link` in front of what is ahead.

@@ -69,7 +69,7 @@ impl StoreError {
 }
 
 /// The store directories that are looked for unasked, the likelier first.
-const KNOWN: [&str; 2] = ["/nix/store", "/gnu/store"];
+pub(super) const KNOWN: [&str; 2] = ["/nix/store", "/gnu/store"];
 
 impl Store {
     /// The store whose paths are called `dir/…`, with its files there.

@@ -44,7 +44,7 @@ pub(super) fn prepare(job: &Job<'_>) -> Result<Ready, Failure> {
             )));
         }
     }
-    let program = program(job, store)?;
+    let program = linked_program(job, store)?;
     let inner = program.get(store.len() + 1..).unwrap_or_default();
     let first = inner.split(|byte| *byte == b'/').next().unwrap_or_default();
     Ok(Ready { directory: absolute(first), program: Some(program), rewrite: None })
@@ -74,7 +74,7 @@ fn open(store: &[u8]) -> Result<Database<Source>, Failure> {
 }
 
 /// The program in the store that `AppRun` is a link to.
-fn program(job: &Job<'_>, store: &[u8]) -> Result<Vec<u8>, Failure> {
+pub fn linked_program(job: &Job<'_>, store: &[u8]) -> Result<Vec<u8>, Failure> {
     let outside = || Failure::new("`AppRun` is no link into the store");
     let mut reader = job.image.reader(Codecs::default());
     let mut path = b"AppRun".to_vec();

@@ -34,6 +34,7 @@ use crate::metadata::Metadata;
 use crate::rewrite::Rewrite;
 use crate::start::Start;
 
+pub use host_store::linked_program;
 pub use mount_point::mount_and_wait;
 pub use unpacked::unpack_once;
 
