@@ -181,10 +181,8 @@ impl Extraction<'_, '_> {
             }
             Kind::Symlink(_) => {
                 let mut target = self.reader.read_link(inode).doing(what)?;
-                // Relative links into the store, `../nix/store/…`, lead to the files beside them.
-                let begins = |rewrite: &&Rewrite| target.starts_with(rewrite.from());
-                if let Some(rewrite) = self.options.rewrite.filter(begins) {
-                    rewrite.apply(&mut target);
+                if let Some(rewrite) = self.options.rewrite {
+                    rewrite.apply_to_link(&mut target);
                 }
                 rustix::fs::symlinkat(&target[..], &parent, name)
                     .and_then(|()| {

@@ -80,7 +80,7 @@ fn place(job: &Job<'_>, store: Option<&[u8]>) -> Result<Ready, Failure> {
         if let Some(store) = store {
             let mut names = Names::random()?;
             let link = link_beside(&[&directory[..], store].concat(), store.len() + 1, &mut names)?;
-            rewrite = Rewrite::new([store, b"/"].concat(), [&link[..], b"/"].concat());
+            rewrite = Rewrite::new(&[store, b"/"].concat(), &[&link[..], b"/"].concat());
             left.link = Some(link);
         }
         let serving = Serving { rewrite: rewrite.clone() };

@@ -13,7 +13,7 @@ use crate::failure::{Doing, Failure};
 use crate::image::{Codecs, Source};
 use crate::process::{Forked, close_from, exit_group, fork, ignore};
 use crate::rewrite::Rewrite;
-use crate::serve::{self, ServeOptions, serve};
+use crate::serve::{ServeOptions, serve};
 
 /// How the image is shown.
 #[derive(Clone, Debug, Default)]
@@ -76,9 +76,7 @@ fn run(job: &Job<'_>, device: &OwnedFd, wait: &Wait, serving: Serving) -> ! {
     if !Wait(wait).wait() {
         exit_group(0);
     }
-    let rewrite =
-        serving.rewrite.and_then(|rewrite| serve::Rewrite::new(rewrite.from(), rewrite.to()));
-    let options = ServeOptions { rewrite, ..ServeOptions::default() };
+    let options = ServeOptions { rewrite: serving.rewrite, ..ServeOptions::default() };
     serve::<_, Codecs>(device, Source(file), job.file.offset, options)
 }
 

@@ -40,7 +40,7 @@ pub(super) fn prepare(job: &Job<'_>) -> Result<Ready, Failure> {
         let target = [cache.path(), b"/", name.as_bytes(), store].concat();
         match link_beside(&target, store.len() + 1, &mut names) {
             Ok(link) => {
-                let rewrite = Rewrite::new([store, b"/"].concat(), [&link[..], b"/"].concat());
+                let rewrite = Rewrite::new(&[store, b"/"].concat(), &[&link[..], b"/"].concat());
                 let directory = cache.folder(&name, |fd| unpack(job, fd, rewrite.as_ref()))?;
                 return Ok(Ready { directory, program: None, rewrite });
             }
@@ -115,7 +115,7 @@ impl Once {
     fn choose_link(&mut self, job: &Job<'_>, names: &mut Names) -> Result<(), Failure> {
         let Some(store) = job.metadata.store else { return Ok(()) };
         let link = link_beside(&[&self.path[..], store].concat(), store.len() + 1, names)?;
-        self.rewrite = Rewrite::new([store, b"/"].concat(), [&link[..], b"/"].concat());
+        self.rewrite = Rewrite::new(&[store, b"/"].concat(), &[&link[..], b"/"].concat());
         self.link = Some(link);
         Ok(())
     }

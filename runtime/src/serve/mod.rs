@@ -6,7 +6,6 @@
 //! - [`protocol`]: requests and answers as bytes, and what is agreed on at the beginning (`linux/fuse.h`).
 //! - [`Server`] has what all threads share, a [`Worker`] answers requests with it, one after the other.
 //! - [`blocks`]: data that was decompressed, each block by one thread while the others wait for it.
-//! - [`rewrite`]: other paths for those in the files, where no namespace puts the store into its place.
 //!
 //! What takes no request takes no time: files and directories are not opened (the kernel learns that it need not ask),
 //! names and attributes are valid for ever, also that there is no such name, and the data stays in the kernel's cache.
@@ -16,7 +15,6 @@ mod data;
 mod metadata;
 mod names;
 mod protocol;
-mod rewrite;
 #[cfg(test)]
 mod tests;
 mod worker;
@@ -32,12 +30,11 @@ use rustix::io::Errno;
 use squashfs::read::{Decompress, Error, Image, ReadAt};
 
 use crate::process::exit_group;
+use crate::rewrite::Rewrite;
 use crate::thread;
 use blocks::BlockCache;
 use metadata::SharedMetadata;
 use worker::Worker;
-
-pub use rewrite::Rewrite;
 
 /// How an image is served.
 #[derive(Debug, Default)]

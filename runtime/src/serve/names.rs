@@ -91,8 +91,8 @@ impl<S: ReadAt + Send + Sync + 'static, D: Decompress> Worker<S, D> {
         if target.len() > TARGET {
             return Ok(Answer::Error(errno::NAME_TOO_LONG));
         }
-        if let Some(rewrite) = self.server.rewrite.as_ref().filter(|it| it.begins(&target)) {
-            rewrite.apply(&mut target);
+        if let Some(rewrite) = &self.server.rewrite {
+            rewrite.apply_to_link(&mut target);
         }
         self.out.extend_from_slice(&target);
         Ok(Answer::Out)
