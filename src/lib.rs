@@ -13,6 +13,7 @@
 //! - [`image`]: layers, configuration, manifest, archive and layout.
 //! - [`appimage`]: one file that is a program and carries what it runs.
 //! - [`aci`]: App Container Images, and whether what others made is one.
+//! - [`gpg`]: detached signatures, made and checked.
 //! - [`fleet`]: many images planned together.
 //! - [`earlier`]: what images and plans of before say of their layers.
 //! - [`copy`]: images from anywhere to anywhere, to the byte.
@@ -37,6 +38,7 @@ pub mod copy;
 pub mod diff;
 pub mod earlier;
 pub mod fleet;
+pub mod gpg;
 pub mod image;
 pub mod inspect;
 pub mod output;

@@ -13,6 +13,7 @@ use support::demo::{Demo, ROOT};
 use support::nix::{self, APP_SAYS};
 use support::outcome::Outcome;
 use support::peer::{is_root, program};
+use support::scan_store::ScanStore;
 use support::server::WebServer;
 use support::temp_dir;
 use support::tool::binary;
@@ -201,7 +202,7 @@ fn signatures_are_over_the_files_as_they_are() {
         .arg("--store")
         .arg(dir.path("store"));
     command.arg("--sign=nobody@example.com").arg("-o").arg(&unsigned);
-    Outcome::of(&mut command).code(1).complains("no signature with the key `nobody@example.com`");
+    Outcome::of(&mut command).code(1).complains("no secret key for `nobody@example.com`");
     assert!(!unsigned.exists() && !dir.path("unsigned.aci.asc").exists());
     end_agent(home.path());
 }
@@ -244,4 +245,40 @@ fn a_folder_that_is_served_is_found_by_name() {
         let layer = file(&found["ACIEndpoints"][0]["ACI"]);
         assert_eq!(dependency["imageID"], json!(id(&layer)));
     }
+}
+
+#[test]
+fn the_example_makes_an_image_that_runs() {
+    peer!("gcc", "tar", "unshare");
+    if !is_root() {
+        return;
+    }
+    let dir = temp_dir();
+    let store = ScanStore::new(&dir.path().join("store"));
+    let [source, shell] = ["shell.c", "shell"].map(|name| dir.path().join(name));
+    let text = "#include <stdio.h>\nint main(void) { return puts(\"a shell\") < 0; }\n";
+    fs::write(&source, text).expect("writing a program");
+    let mut gcc = Command::new(program("gcc"));
+    Outcome::of(gcc.arg("-static").arg("-o").arg(&shell).arg(&source)).success();
+    store.program("bash-5.2/bin/bash", fs::read(&shell).expect("a program"));
+    let script = format!("#!{}/bin/bash\n", ScanStore::path("bash-5.2"));
+    store.program("ipython-8.5/bin/ipython", script);
+
+    // As examples/aci/README.md has it, but for where the store is.
+    let tool = Path::new(env!("CARGO_BIN_EXE_closure2img")).parent().expect("a folder");
+    let path = std::env::var("PATH").expect("a path");
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/aci/build");
+    let mut build = Command::new(example);
+    build.env("PATH", format!("{}:{path}", tool.display())).current_dir(dir.path());
+    build.args(["bash-5.2", "ipython-8.5"].map(ScanStore::path)).arg("--store").arg(store.dir());
+    let made = Outcome::of(&mut build).success();
+    let image = dir.path().join("bash-ipython.aci");
+    assert_eq!(made.text(), id(&image));
+    let manifest = approved(&image);
+    assert_eq!(manifest["app"]["mountPoints"][0]["name"], "x11socket");
+    let rootfs = unpack(&image, &dir.path().join("x"));
+    let exec = manifest["app"]["exec"][0].as_str().expect("a program");
+    let mut run = Command::new(program("unshare"));
+    run.args(["-m", "-p", "-f"]).arg(format!("--root={}", rootfs.display())).arg(exec);
+    Outcome::of(&mut run).success().prints("a shell\n");
 }

@@ -12,6 +12,7 @@ use std::process::Command;
 
 use closure2img::appimage::elf_head::{ElfHead, Section};
 use closure2img::appimage::signature::{Verdict, verify};
+use closure2img::gpg::Signed;
 use sha2::{Digest, Sha256};
 use support::app_dir::{ENTRY, SVG, app_dir, file, link, made, offset, unpacked};
 use support::demo::{Demo, HELLO, ROOT, chmod};
@@ -353,7 +354,7 @@ fn updates_and_signatures_are_put_in() {
     let new = ["--batch", "--quiet", "--passphrase", "", "--quick-generate-key", key, "ed25519"];
     gpg("gpg", &[&new[..], &["sign", "never"]].concat());
     sign("ann@example.org").success();
-    let verdict = verify(&demo.path("signed.AppImage"));
+    let verdict = verify(&demo.path("signed.AppImage"), None);
     gpg("gpgconf", &["--kill", "all"]);
-    assert!(matches!(verdict, Ok(Verdict::Good { .. })), "{verdict:?}");
+    assert!(matches!(verdict, Ok(Verdict::Signed(Signed::Good { .. }))), "{verdict:?}");
 }

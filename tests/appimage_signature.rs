@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use closure2img::appimage::elf_head::{ElfHead, RuntimeFile, Section};
 use closure2img::appimage::runtime;
 use closure2img::appimage::signature::{SignatureError, Signer, Verdict, verify};
+use closure2img::gpg::Signed;
 use support::outcome::Outcome;
 use support::temp_dir;
 use support::tool::tool;
@@ -93,14 +94,18 @@ fn a_signature_is_made_and_checked() {
     let dir = temp_dir();
     let (path, head) = unsigned(dir.path());
     let before = fs::read(&path).expect("reading");
-    assert_eq!(verify(&path).expect("checking"), Verdict::Unsigned);
+    assert_eq!(verify(&path, None).expect("checking"), Verdict::Unsigned);
 
     let signer = Signer::new("ann@example.org").expect("the key is there");
     signer.sign(&open(&path), &head).expect("signing");
-    let Verdict::Good(by) = verify(&path).expect("checking") else { panic!("not good") };
-    assert_eq!((by.signer.as_str(), by.caveat), ("Ann Signer <ann@example.org>", None));
+    let Verdict::Signed(Signed::Good { signer: by, fingerprint, caveat: None }) =
+        verify(&path, None).expect("checking")
+    else {
+        panic!("not good")
+    };
+    assert_eq!(by, "Ann Signer <ann@example.org>");
     let fingerprints = Outcome::of(Command::new("gpg").args(["--batch", "--with-colons", "-k"]));
-    assert!(fingerprints.text().contains(&format!(":{}:", by.fingerprint)), "{by:?}");
+    assert!(fingerprints.text().contains(&format!(":{fingerprint}:")), "{fingerprint}");
     by_hand(dir.path(), &path).success().complains("Good signature from \"Ann Signer");
 
     // Only the two sections have changed.
@@ -115,26 +120,30 @@ fn a_signature_is_made_and_checked() {
 
     // Signing again replaces the signature.
     signer.sign(&open(&path), &head).expect("signing again");
-    assert!(matches!(verify(&path), Ok(Verdict::Good(_))));
+    assert!(matches!(verify(&path, None), Ok(Verdict::Signed(Signed::Good { .. }))));
 
     // A byte of the image, of the runtime, of the update information.
     let update = head.section(Section::UpdateInformation).expect("a section").start;
     for offset in [head.end() + 200_000, 0x100, update + 3] {
         flip(&path, offset);
         let signer = "Ann Signer <ann@example.org>".to_owned();
-        assert_eq!(verify(&path).expect("checking"), Verdict::Bad { signer }, "byte {offset}");
+        assert_eq!(
+            verify(&path, None).expect("checking"),
+            Verdict::Signed(Signed::Bad { signer }),
+            "byte {offset}"
+        );
         by_hand(dir.path(), &path).failure().complains("BAD signature");
         flip(&path, offset);
     }
-    assert!(matches!(verify(&path), Ok(Verdict::Good(_))));
+    assert!(matches!(verify(&path, None), Ok(Verdict::Signed(Signed::Good { .. }))));
 
     // Without the key nobody can say.
     let range = head.section(Section::Key).expect("a section");
     let size = usize::try_from(range.end - range.start).expect("a size");
     open(&path).write_all_at(&vec![0; size], range.start).expect("removing the key");
-    let verdict = verify(&path).expect("checking");
-    assert!(by.fingerprint.ends_with(match &verdict {
-        Verdict::UnknownKey { key } => key,
+    let verdict = verify(&path, None).expect("checking");
+    assert!(fingerprint.ends_with(match &verdict {
+        Verdict::Signed(Signed::UnknownKey { key }) => key,
         other => panic!("{other:?}"),
     }));
 }
@@ -162,7 +171,7 @@ fn what_cannot_sign_is_told_before_any_work() {
     let error = error.expect_err("too large");
     assert!(error.to_string().starts_with("the public key needs "), "{error}");
     assert!(error.hint().is_some_and(|hint| hint.contains("smaller key")));
-    assert_eq!(verify(&path).expect("checking"), Verdict::Unsigned);
+    assert_eq!(verify(&path, None).expect("checking"), Verdict::Unsigned);
 }
 
 #[test]
@@ -175,15 +184,15 @@ fn what_is_no_signature_is_told() {
     let digest =
         Outcome::of(Command::new("sha256sum").arg(&path)).success().text()[..64].to_owned();
     open(&path).write_all_at(digest.as_bytes(), place).expect("writing");
-    assert_eq!(verify(&path).expect("checking"), Verdict::DigestOnly { matches: true });
+    assert_eq!(verify(&path, None).expect("checking"), Verdict::DigestOnly { matches: true });
     flip(&path, head.end());
-    assert_eq!(verify(&path).expect("checking"), Verdict::DigestOnly { matches: false });
+    assert_eq!(verify(&path, None).expect("checking"), Verdict::DigestOnly { matches: false });
     open(&path).write_all_at(&[b'x'; 70], place).expect("writing");
-    assert_eq!(verify(&path).expect("checking"), Verdict::Malformed);
+    assert_eq!(verify(&path, None).expect("checking"), Verdict::Malformed);
 
     let script = dir.path().join("script");
     fs::write(&script, "#!/bin/sh\n").expect("writing");
-    assert!(matches!(verify(&script), Err(SignatureError::Head(_))));
+    assert!(matches!(verify(&script, None), Err(SignatureError::Head(_))));
 }
 
 /// An AppDir that needs nothing.
@@ -208,7 +217,7 @@ fn the_tool_signs_what_it_makes() {
     let args = ["appimage", &app, "--exec", "bin/app", "--name", "App", "-o", output];
     let args = [&args[..], &["--update-information", update]].concat();
     tool([args.as_slice(), &["--sign", "ann@example.org"]].concat()).success();
-    assert!(matches!(verify(&file), Ok(Verdict::Good(_))));
+    assert!(matches!(verify(&file, None), Ok(Verdict::Signed(Signed::Good { .. }))));
     by_hand(dir.path(), &file).success();
     let head = ElfHead::read(&open(&file)).expect("an ELF head");
     let range = head.section(Section::UpdateInformation).expect("a section");

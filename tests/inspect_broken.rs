@@ -235,7 +235,7 @@ fn bombs_end_early() {
     let blob = packed.finish().expect("packing");
     let image = layout(dir.path(), &[(GZIP, &blob, b"")]);
     told(&image, "bomb");
-    refused(&image, "it is no layer but a bomb");
+    refused(&image, "is no image but a bomb");
     let small = temp_dir();
     let image = plain(small.path(), &[file("a", "12345")]);
     let root = small.path().join("root");

@@ -1,8 +1,7 @@
 //! What can go wrong while an ACI is made.
 
-use std::io;
-
 use super::check::{Finding, Severity};
+use crate::gpg::GpgError;
 use crate::image;
 use crate::output::OutputError;
 
@@ -14,6 +13,8 @@ pub enum Error {
     Json(#[source] serde_json::Error),
     #[error("{}", told(.findings))]
     Invalid { findings: Vec<Finding> },
+    #[error("the image would be none that readers take: {}", told(.findings))]
+    Unfit { findings: Vec<Finding> },
     #[error("`{name}` has no label `{label}`, of which the address of an image is made")]
     NoLabel { name: String, label: &'static str },
     #[error("`/{0}` is a link or file, and the store is below it")]
@@ -22,12 +23,8 @@ pub enum Error {
     Image(#[from] image::Error),
     #[error(transparent)]
     Output(#[from] OutputError),
-    #[error("the image cannot be read again")]
-    Reread(#[source] io::Error),
-    #[error("`gpg` cannot be run")]
-    Gpg(#[source] io::Error),
-    #[error("`gpg` made no signature with the key `{key}`: {said}")]
-    NotSigned { key: String, said: String },
+    #[error(transparent)]
+    Gpg(#[from] GpgError),
 }
 
 /// All errors, the first one first.
@@ -46,6 +43,9 @@ impl Error {
             Self::Invalid { .. } => Some(
                 "these are fields of the image manifest: see docs/aci.md for their flags".into(),
             ),
+            Self::Unfit { .. } => {
+                Some("nothing was written; this is a fault of closure2img, please tell it".into())
+            }
             Self::NoLabel { label: "arch", .. } => Some(
                 "appc has no name for such machines: give one of its own with `--label arch=…`"
                     .into(),
@@ -54,13 +54,7 @@ impl Error {
             Self::StoreBelow(_) => Some("leave out `--link-root`".into()),
             Self::Image(error) => error.hint(),
             Self::Output(error) => error.hint(),
-            Self::Gpg(error) if error.kind() == io::ErrorKind::NotFound => {
-                Some("install GnuPG, or leave out `--sign`".into())
-            }
-            Self::NotSigned { .. } => {
-                Some("name a secret key that `gpg --list-secret-keys` shows".into())
-            }
-            Self::Gpg(_) | Self::Reread(_) => None,
+            Self::Gpg(error) => error.hint(),
         }
     }
 }

@@ -19,7 +19,6 @@ mod manifest;
 mod names;
 mod order;
 mod platform;
-mod signature;
 mod thin;
 mod values;
 mod write;
@@ -34,7 +33,7 @@ pub use image_id::{ImageId, NotAnImageId};
 pub use manifest::Manifest;
 pub use order::{Layer, Order};
 pub use values::{Dependency, Isolator, MountPoint, Port, ValueError, identifier};
-pub use write::{How, Made, Place};
+pub use write::{How, Made, Place, asc};
 
 /// A name for whoever did not give one: that of a store path, and its version.
 pub fn name_of(store_path: &layering::StorePath) -> Option<(String, Option<String>)> {
@@ -45,9 +44,4 @@ pub fn name_of(store_path: &layering::StorePath) -> Option<(String, Option<Strin
 /// Writes a small file beside images, whole or not at all.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     Ok(write::written(path, bytes)?.commit()?)
-}
-
-/// The public key that belongs to the secret key `key`, as `gpg` exports it.
-pub fn public_key(key: &str) -> Result<Vec<u8>, Error> {
-    signature::public_key(key)
 }

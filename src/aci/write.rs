@@ -8,7 +8,7 @@ use super::compression::Compression;
 use super::error::Error;
 use super::image_id::ImageId;
 use super::manifest::Manifest;
-use super::signature;
+use crate::gpg::Key;
 use crate::image::{
     self, LayerOptions, Machines, PathSource, Room, RootEntry, RootNode, Source, Spool, Spooled,
 };
@@ -26,7 +26,7 @@ pub struct How<'a> {
     /// How store paths are read.
     pub options: LayerOptions,
     /// The secret key that signs them.
-    pub sign: Option<&'a str>,
+    pub sign: Option<&'a Key>,
 }
 
 /// Where an image goes.
@@ -77,10 +77,14 @@ pub(super) fn make(
     };
     let codec = how.compression.codec();
     let single = image::single(&sources, codec, how.options, room, progress)?;
-    let image::Single { tar: id, size, content, machines } = single;
+    let image::Single { tar: id, report, size, content, machines } = single;
+    // Of what was written, and not of what was meant.
+    if !report.is_valid() {
+        return Err(Error::Unfit { findings: report.findings });
+    }
     let signature = match (how.sign, &out) {
         (Some(key), Some((path, _))) => {
-            let bytes = signature::sign(key, content.reader())?;
+            let bytes = key.sign(content.reader())?;
             Some(written(&asc(path), &bytes)?)
         }
         _ => None,
@@ -108,7 +112,7 @@ impl Made {
 }
 
 /// Where the signature of an image is.
-pub(super) fn asc(path: &Path) -> PathBuf {
+pub fn asc(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".asc");
     name.into()

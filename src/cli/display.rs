@@ -60,3 +60,8 @@ pub(crate) fn aligned<const N: usize>(right: [bool; N], rows: &[[String; N]]) ->
     }
     text
 }
+
+/// One line without control characters, as names from archives may hold any.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
+}

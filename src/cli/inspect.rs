@@ -4,12 +4,13 @@ use std::io::Write;
 
 use anyhow::Context;
 use clap::Args;
+use closure2img::copy::Attached;
 use closure2img::inspect::{self, Copies, Description, From, Image, LayerDescription, References};
 use closure2img::progress::{counted, human};
 use layering::StorePath;
 use serde_json::{Map, Value};
 
-use super::display::{aligned, table};
+use super::display::{aligned, plain, table};
 use super::image_args::{ImageArgs, shown};
 use super::inspect_json;
 
@@ -52,8 +53,10 @@ pub(crate) fn run(args: &InspectArgs) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     if args.json {
         let mut told = inspect_json::image(&image, &described, args.files);
-        let facts = inspect::facts(&image)?;
+        let mut facts = inspect::facts(&image, &described)?;
         if !facts.is_empty() {
+            let signature = inspect::signature(&image, None).map(|it| it.json());
+            facts.insert("signature".into(), signature.into());
             told["facts"] = facts.into();
         }
         writeln!(out, "{told}")?;
@@ -71,7 +74,7 @@ pub(crate) fn run(args: &InspectArgs) -> anyhow::Result<()> {
         }
         return Ok(out.flush()?);
     }
-    out.write_all(head(&image, &described, &inspect::facts(&image)?).as_bytes())?;
+    out.write_all(head(&image, &described, &inspect::facts(&image, &described)?).as_bytes())?;
     drop(out);
     layers(&described)?;
     paths(&image, &described)?;
@@ -81,7 +84,7 @@ pub(crate) fn run(args: &InspectArgs) -> anyhow::Result<()> {
 /// What it is: one fact a line.
 fn head(image: &Image, described: &Description, facts: &Map<String, Value>) -> String {
     let mut rows = vec![[image.format.name().to_owned(), image.name.clone()]];
-    let mut say = |what: &str, text: String| rows.push([what.to_owned(), text]);
+    let mut say = |what: &str, text: String| rows.push([what.to_owned(), plain(&text)]);
     if let Some(oci) = &image.oci {
         say("platform", oci.platform.to_string());
         if oci.platforms.len() > 1 {
@@ -109,9 +112,22 @@ fn head(image: &Image, described: &Description, facts: &Map<String, Value>) -> S
         for (key, value) in &oci.annotations {
             say("annotation", format!("{key}={value}"));
         }
+        match image.attached() {
+            Ok(all) => {
+                for Attached { digest, kind, by } in all {
+                    say("attached", format!("{kind}, {digest} (by {by})"));
+                }
+            }
+            // Who may pull need not be let in there.
+            Err(error) => say("attached", format!("not known: {error}")),
+        }
     }
     for (name, value) in facts.iter().filter(|(_, value)| !value.is_null()) {
         say(&name.replace('_', " "), value.as_str().map_or_else(|| value.to_string(), Into::into));
+    }
+    if !facts.is_empty() {
+        let signature = inspect::signature(image, None);
+        say("signature", signature.map_or_else(|| "none".into(), |it| it.text()));
     }
     let packed: u64 = described.layers.iter().map(|layer| layer.size).sum();
     let read: Option<u64> =

@@ -1,5 +1,6 @@
 //! What `inspect --json` prints; docs/inspect.md has it for readers.
 
+use closure2img::copy::Attached;
 use closure2img::inspect::{
     Copies, DeadWeight, Description, FileDescription, From, Image, LayerDescription, Oci,
     References,
@@ -23,6 +24,9 @@ pub(super) fn image(image: &Image, described: &Description, with_files: bool) ->
     });
     if let Some(oci) = &image.oci {
         value["oci"] = documents(oci);
+        let attached = image.attached().ok();
+        value["oci"]["attached"] =
+            attached.map(|all| all.iter().map(one_attached).collect()).unwrap_or_default();
     }
     if with_files {
         let files = described.files.iter().flatten();
@@ -50,6 +54,11 @@ fn documents(oci: &Oci) -> Value {
         "config": oci.run,
         "annotations": oci.annotations,
     })
+}
+
+fn one_attached(attached: &Attached) -> Value {
+    let Attached { digest, kind, by } = attached;
+    json!({"digest": digest.to_string(), "kind": kind, "by": by})
 }
 
 fn layer(dir: &StoreDir, layer: &LayerDescription) -> Value {

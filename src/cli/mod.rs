@@ -29,6 +29,7 @@ mod previous;
 mod registry_args;
 mod report;
 mod rm;
+mod run_args;
 mod squashfs;
 mod tags;
 mod terminal;

@@ -10,7 +10,8 @@ use super::login::NotAccepted;
 use super::previous::Changed;
 use super::verify::Wrong;
 use closure2img::{
-    aci, appimage, cache, closure, copy, diff, earlier, fleet, image, inspect, output, squashfs,
+    aci, appimage, cache, closure, copy, diff, earlier, fleet, gpg, image, inspect, output,
+    squashfs,
 };
 
 /// A command line that clap cannot see is wrong.
@@ -138,6 +139,8 @@ fn hints(cause: &(dyn std::error::Error + 'static)) -> Vec<String> {
             appimage::Error::Closure(inner) => inner.hints(),
             _ => error.hint().into_iter().collect(),
         }
+    } else if let Some(error) = cause.downcast_ref::<gpg::GpgError>() {
+        error.hint().into_iter().collect()
     } else if let Some(error) = cause.downcast_ref::<appimage::signature::SignatureError>() {
         error.hint().into_iter().collect()
     } else if let Some(error) = cause.downcast_ref::<appimage::elf_head::PatchError>() {

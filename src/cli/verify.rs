@@ -1,16 +1,19 @@
 //! `closure2img verify`: whether an image is what it says, and whole.
 
 use std::fmt;
-use std::io::Write;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use clap::Args;
 use closure2img::closure::{Location, Store};
-use closure2img::inspect::{self, VerifyOptions};
+use closure2img::inspect::{self, Outcome, Problem, VerifyOptions};
 use closure2img::progress::{counted, human};
 use layering::StoreDir;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::display::plain;
 use super::image_args::ImageArgs;
 
 #[derive(Args, Debug)]
@@ -26,6 +29,12 @@ pub(crate) struct VerifyArgs {
     /// Store paths may name others that are not in the image, as documentation may do
     #[arg(long)]
     allow_dangling: bool,
+
+    /// Fail unless the ACI or AppImage is signed by a key in FILE, as `gpg --export` writes it [default: an
+    /// AppImage by the key in it, an ACI by whichever of the user's keys; that it is not signed, or by a key
+    /// that is not known, is no fault]
+    #[arg(long, value_name = "FILE")]
+    signed_by: Option<PathBuf>,
 
     /// Print what is wrong as JSON; docs/inspect.md has its fields
     #[arg(long)]
@@ -62,21 +71,23 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<()> {
         store: Some(Store::called(&location, dir)),
         insist: args.store.is_some(),
         allow_dangling: args.allow_dangling,
+        keys: args.signed_by.as_deref().map(keys).transpose()?,
     };
     let verified = inspect::verify(&image, &options)?;
     let mut out = std::io::stdout().lock();
     if args.json {
-        let problems: Vec<_> = verified
-            .problems
-            .iter()
-            .map(|it| json!({"kind": it.kind, "place": it.place, "text": it.text}))
-            .collect();
+        let list = |all: &[Problem]| -> Vec<Value> {
+            let one = |it: &Problem| json!({"kind": it.kind, "place": it.place, "text": it.text});
+            all.iter().map(one).collect()
+        };
         let found = json!({
             "version": 1,
             "image": image.name,
             "format": image.format.name(),
-            "ok": problems.is_empty(),
-            "problems": problems,
+            "ok": verified.problems.is_empty(),
+            "problems": list(&verified.problems),
+            "notes": list(&verified.notes),
+            "signature": verified.signature.as_ref().map(inspect::Signature::json),
             "layers": image.layers.len(),
             "packed": verified.packed,
             "unpacked": verified.unpacked,
@@ -103,6 +114,13 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<()> {
                 verified.unknown,
             )?;
         }
+        let good = verified.signature.filter(|it| it.outcome() == Outcome::Good);
+        if let Some(signature) = good {
+            writeln!(out, "signature: {}", plain(&signature.text()))?;
+        }
+        for note in &verified.notes {
+            writeln!(out, "note: {}: {}", plain(&note.place), plain(&note.text))?;
+        }
         for dangling in &verified.dangling {
             writeln!(out, "note: {}, which is not in the image", plain(dangling))?;
         }
@@ -114,7 +132,11 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<()> {
     }
 }
 
-/// One line without control characters, as names from archives may hold any.
-fn plain(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
+/// Public keys: some kilobytes each.
+fn keys(file: &Path) -> anyhow::Result<Vec<u8>> {
+    const LIMIT: u64 = 16 << 20;
+    let mut bytes = Vec::new();
+    let read = File::open(file).and_then(|open| open.take(LIMIT).read_to_end(&mut bytes));
+    read.with_context(|| format!("reading `{}`", file.display()))?;
+    Ok(bytes)
 }

@@ -25,6 +25,8 @@ pub enum Error {
     Manifest { name: String, source: ManifestError },
     #[error("cannot read `{digest}` of `{name}`")]
     Read { name: String, digest: Digest, source: io::Error },
+    #[error("cannot unpack `{}` to a passing file in `{}`", file.display(), dir.display())]
+    Unpack { file: PathBuf, dir: PathBuf, is_bomb: bool, source: io::Error },
     #[error("`{name}` has no image for `{wanted}`, only for {there}")]
     Platform { name: String, wanted: String, there: String },
     #[error("`{name}` has {count} images for `{wanted}`, expected one")]
@@ -47,6 +49,12 @@ impl Error {
         Some(match self {
             Self::Manifest { .. } | Self::Read { .. } => {
                 "it is damaged, or no image: get or write it anew".into()
+            }
+            Self::Unpack { is_bomb: true, .. } => {
+                "if you trust it, unpack it yourself and name what comes out: that has no such limit".into()
+            }
+            Self::Unpack { .. } => {
+                "name a folder with more room in the variable TMPDIR, or unpack it yourself".into()
             }
             Self::Base(error) => error.hint(),
             Self::Platform { .. } => "name one of those with `--platform`".into(),

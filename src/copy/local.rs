@@ -2,17 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use flate2::read::MultiGzDecoder;
 use registry::{Blob, Descriptor, Digest, Index, Manifest};
 use sha2::{Digest as _, Sha256};
 
 use super::Error;
+use super::attached::{Attached, of_entry};
 use super::docker;
 use super::source::{IMAGE_NAME, REF_NAME, Source};
+use super::unpacked::plain;
 use crate::earlier;
 use crate::earlier::tar_index::{Input, TarIndex};
 use crate::image::Spooled;
@@ -29,6 +30,8 @@ pub(super) struct Local {
     annotations: BTreeMap<String, String>,
     /// Blobs whose names are not those of their digests, as in Docker's archives.
     named: BTreeMap<Digest, String>,
+    /// Manifests that speak of others, or of whatever else is there.
+    attached: Vec<(Option<Digest>, Attached)>,
 }
 
 /// Files of an image.
@@ -50,7 +53,7 @@ impl Files {
         if path.is_dir() {
             return Ok(Self { name, place: Place::Directory(path.into()) });
         }
-        let file = plain(File::open(path).map_err(failed)?).map_err(failed)?;
+        let file = plain(path, File::open(path).map_err(failed)?)?;
         let input = file.try_clone().and_then(Input::plain).map_err(failed)?;
         let index = TarIndex::read(input, &name, path)?;
         Ok(Self { name, place: Place::Tar(Arc::new(file), index) })
@@ -94,22 +97,6 @@ impl Files {
     }
 }
 
-/// The tar in `file`, unpacked to a nameless file if it is packed: blobs are read out of order.
-fn plain(mut file: File) -> io::Result<File> {
-    let mut head = [0; 4];
-    let count = (&mut file).take(head.len() as u64).read(&mut head)?;
-    file.rewind()?;
-    let mut unpacked: Box<dyn Read> = match head[..count] {
-        [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(file)),
-        [0x28, 0xb5, 0x2f, 0xfd] => Box::new(zstd::stream::read::Decoder::new(file)?),
-        _ => return Ok(file),
-    };
-    let mut plain = tempfile::tempfile()?;
-    io::copy(&mut unpacked, &mut plain)?;
-    plain.rewind()?;
-    Ok(plain)
-}
-
 impl Local {
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         let files = Files::open(path)?;
@@ -123,7 +110,8 @@ impl Local {
                 Some(name) => names(&name),
                 None => BTreeMap::new(),
             };
-            return Ok(Self { files, root: docker.manifest, annotations, named: docker.blobs });
+            let (root, named) = (docker.manifest, docker.blobs);
+            return Ok(Self { files, root, annotations, named, attached: Vec::new() });
         }
         let (name, expected) = (files.name, "an image");
         let got = "neither `index.json` nor `manifest.json`".into();
@@ -136,10 +124,21 @@ impl Local {
         let mut seen = BTreeSet::new();
         let mut images: Vec<Descriptor> = index.manifests;
         images.retain(|image| seen.insert(image.digest));
+        let mut attached = Vec::new();
+        if images.len() > 1 {
+            let mut others = Vec::new();
+            for image in images {
+                match of_entry(&image, || manifest(&files, &image))? {
+                    Some(found) => attached.push(found),
+                    None => others.push(image),
+                }
+            }
+            images = others;
+        }
         if let [image] = &images[..] {
             let root = manifest(&files, image)?;
             let annotations = image.annotations.clone();
-            return Ok(Self { files, root, annotations, named: BTreeMap::new() });
+            return Ok(Self { files, root, annotations, named: BTreeMap::new(), attached });
         }
         if images.is_empty() || !is_one(&images) {
             let (name, count) = (files.name, images.len());
@@ -147,7 +146,7 @@ impl Local {
         }
         let annotations = images[0].annotations.clone();
         let root = Manifest::new(INDEX_TYPE, bytes);
-        Ok(Self { files, root, annotations, named: BTreeMap::new() })
+        Ok(Self { files, root, annotations, named: BTreeMap::new(), attached })
     }
 }
 
@@ -193,6 +192,12 @@ impl Source for Local {
 
     fn manifest(&self, descriptor: &Descriptor) -> Result<Manifest, Error> {
         manifest(&self.files, descriptor)
+    }
+
+    fn attached(&self, digest: &Digest) -> Result<Vec<Attached>, Error> {
+        let to = |to: &Option<Digest>| to.is_none_or(|to| to == *digest);
+        let found = self.attached.iter().filter(|(of, _)| to(of));
+        Ok(found.map(|(_, attached)| attached.clone()).collect())
     }
 
     fn is_docker(&self) -> bool {

@@ -12,6 +12,7 @@
 //! get one. [`base()`] reads an image that another is put on.
 
 mod archive;
+mod attached;
 mod base;
 mod docker;
 mod error;
@@ -22,6 +23,7 @@ mod push;
 mod remote;
 mod selected;
 mod source;
+mod unpacked;
 mod written;
 
 use std::path::{Path, PathBuf};
@@ -30,6 +32,8 @@ use registry::{Digest, Reference, Registries};
 
 use crate::earlier::{self, Place};
 use crate::progress::Progress;
+pub use attached::Attached;
+pub(crate) use attached::in_index;
 pub use base::base;
 pub use error::Error;
 pub use index::index;

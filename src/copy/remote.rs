@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use registry::{Blob, Client, Descriptor, Manifest, Reference, RemoteBlob};
+use registry::{Blob, Client, Descriptor, Digest, Manifest, Reference, RemoteBlob};
 
 use super::Error;
+use super::attached::{Attached, in_registry};
 use super::source::{IMAGE_NAME, REF_NAME, Source};
 use crate::earlier;
 
@@ -64,6 +65,10 @@ impl Source for Remote {
 
     fn blob(&self, descriptor: &Descriptor) -> Result<Box<dyn Blob>, Error> {
         Ok(Box::new(RemoteBlob::new(Arc::clone(&self.client), descriptor)))
+    }
+
+    fn attached(&self, digest: &Digest) -> Result<Vec<Attached>, Error> {
+        in_registry(&self.client, digest)
     }
 
     fn repository(&self) -> Option<&Reference> {

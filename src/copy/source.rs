@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use registry::{Blob, Client, Descriptor, Manifest, Reference, Registries};
+use registry::{Blob, Client, Descriptor, Digest, Manifest, Reference, Registries};
 
 use super::Error;
+use super::attached::Attached;
 use super::local::Local;
 use super::remote::Remote;
 use crate::earlier::Place;
@@ -30,6 +31,11 @@ pub trait Source: Send + Sync {
 
     /// A blob that one of its manifests names.
     fn blob(&self, descriptor: &Descriptor) -> Result<Box<dyn Blob>, Error>;
+
+    /// What is attached to its manifest `digest`: signatures and the like.
+    fn attached(&self, _digest: &Digest) -> Result<Vec<Attached>, Error> {
+        Ok(Vec::new())
+    }
 
     /// Whether it is kept in Docker's own form, so that its manifest was made up here.
     fn is_docker(&self) -> bool {

@@ -7,21 +7,26 @@ use std::fmt;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use sha2::{Digest, Sha256, Sha512};
+use sha2::{Digest, Sha256};
 
 use super::Error;
 use crate::aci::ImageId;
+use crate::aci::check::{Proof, Report};
 use crate::timings::{self, Stage, time};
+use crate::untar::Packing;
 
 /// Blocks that may wait to be hashed.
 const WAITING: usize = 2;
 
-/// A hash that tars are known by.
-pub(crate) trait TarHash: Digest + Send + 'static {
+/// What is found out about a tar while it is written.
+pub(crate) trait TarHash: Default + Send + 'static {
     /// What is known of a tar then.
-    type Sum: Copy + fmt::Debug;
+    type Sum: fmt::Debug;
 
-    /// The hash of all that was given.
+    /// The next bytes.
+    fn add(&mut self, bytes: &[u8]);
+
+    /// What is known of all that was given.
     fn sum(self) -> Self::Sum;
 }
 
@@ -29,17 +34,26 @@ pub(crate) trait TarHash: Digest + Send + 'static {
 impl TarHash for Sha256 {
     type Sum = registry::Digest;
 
+    fn add(&mut self, bytes: &[u8]) {
+        self.update(bytes);
+    }
+
     fn sum(self) -> Self::Sum {
         <[u8; 32]>::from(self.finalize()).into()
     }
 }
 
-/// Image IDs of ACIs.
-impl TarHash for Sha512 {
-    type Sum = ImageId;
+/// Image IDs of ACIs, and whether these are right as such.
+impl TarHash for Proof {
+    type Sum = (ImageId, Report);
+
+    fn add(&mut self, bytes: &[u8]) {
+        self.update(bytes);
+    }
 
     fn sum(self) -> Self::Sum {
-        <[u8; 64]>::from(self.finalize()).into()
+        // How it is packed afterwards is right by itself.
+        self.finish(Packing::None)
     }
 }
 
@@ -58,7 +72,7 @@ pub(crate) enum Hasher<H> {
 
 impl<H: TarHash> Hasher<H> {
     pub(crate) fn here() -> Self {
-        Self::Here(H::new())
+        Self::Here(H::default())
     }
 
     /// Starts a thread, which ends with the hasher.
@@ -77,7 +91,7 @@ impl<H: TarHash> Hasher<H> {
     pub(crate) fn update(&mut self, block: Vec<u8>, filled: usize) -> Result<Vec<u8>, Error> {
         match self {
             Self::Here(hash) => {
-                time(Stage::Hash, || hash.update(&block[..filled]));
+                time(Stage::Hash, || hash.add(&block[..filled]));
                 timings::count(Stage::Hash, filled);
                 Ok(block)
             }
@@ -103,9 +117,9 @@ impl<H: TarHash> Hasher<H> {
 }
 
 fn hash<H: TarHash>(blocks: &Receiver<(Vec<u8>, usize)>, hashed: &Sender<Vec<u8>>) -> H {
-    let mut hash = H::new();
+    let mut hash = H::default();
     while let Ok((block, filled)) = blocks.recv() {
-        time(Stage::Hash, || hash.update(&block[..filled]));
+        time(Stage::Hash, || hash.add(&block[..filled]));
         timings::count(Stage::Hash, filled);
         // Nobody wants the buffer behind the last block.
         let _ = hashed.send(block);

@@ -2,8 +2,6 @@
 
 use std::thread;
 
-use sha2::Sha512;
-
 use super::blob_writer::Blob;
 use super::compress::Codec;
 use super::duplicates::Duplicates;
@@ -14,6 +12,7 @@ use super::source::Source;
 use super::spool::{Room, Spooled};
 use super::{Error, measure, tar_stream};
 use crate::aci::ImageId;
+use crate::aci::check::{Proof, Report};
 use crate::progress::{Event, Progress};
 
 /// Such a file.
@@ -21,6 +20,8 @@ use crate::progress::{Event, Progress};
 pub(crate) struct Single {
     /// SHA-512 of the tar.
     pub(crate) tar: ImageId,
+    /// What is wrong with it as an ACI.
+    pub(crate) report: Report,
     /// Its size in bytes.
     pub(crate) size: u64,
     /// Its bytes.
@@ -47,9 +48,9 @@ pub(crate) fn single(
     let queue = Queue::default();
     let (blob, seen) = thread::scope(|scope| {
         let pool = Pool::start(scope, &queue, compressors, 1);
-        tar_stream::build::<Sha512>(sources, codec, options, &duplicates, &pool, room, progress)
+        tar_stream::build::<Proof>(sources, codec, options, &duplicates, &pool, room, progress)
     })?;
-    let Blob { tar, size, content, .. } = blob;
+    let Blob { tar: (tar, report), size, content, .. } = blob;
     progress.report(Event::LayerDone { size });
-    Ok(Single { tar, size, content, machines: seen.machines })
+    Ok(Single { tar, report, size, content, machines: seen.machines })
 }

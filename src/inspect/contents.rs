@@ -1,8 +1,6 @@
 //! What is in a layer: its entries, and what can be found out about each store path on the way.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use layering::{StoreDir, StorePath};
 use sha2::{Digest as _, Sha256};
@@ -12,7 +10,9 @@ use super::image::{Image, Layer};
 use super::mentions::{Hash, Mentions, Stores};
 use super::nars::PathNar;
 use super::places::in_store;
+use super::spool::{Spool, Stored};
 use super::stream::{Streamed, Wanted};
+use super::whiteout::whiteout;
 use crate::closure::NarHash;
 use crate::untar::{Entry, Fault, Kind, Visitor};
 
@@ -20,13 +20,6 @@ use crate::untar::{Entry, Fault, Kind, Visitor};
 pub(super) const MAX_ENTRIES: usize = 5_000_000;
 /// Files that are at least so large are compared with each other.
 const COMPARED: u64 = 4096;
-/// What begins so in a layer is an order about files in layers below.
-const WHITEOUT: &[u8] = b".wh.";
-/// The order to hide all that layers below have in a directory.
-const OPAQUE: &[u8] = b".wh..wh..opq";
-/// What else begins so is a union file system's own affair.
-const RESERVED: &[u8] = b".wh..wh.";
-
 /// What to find out.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Questions {
@@ -85,27 +78,6 @@ pub(super) struct Found {
     pub(super) mentions: BTreeMap<Hash, String>,
 }
 
-/// A path with the order that it is, or as it stands.
-pub(super) fn whiteout(path: &[u8]) -> Option<(Vec<u8>, What)> {
-    let start = path.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
-    let (dir, name) = path.split_at(start);
-    let dir = dir.strip_suffix(b"/").unwrap_or(dir);
-    if name == OPAQUE {
-        return Some((dir.to_vec(), What::Opaque));
-    }
-    if name.starts_with(RESERVED) {
-        return None;
-    }
-    let hidden = name.strip_prefix(WHITEOUT).filter(|hidden| !hidden.is_empty())?;
-    let path = if dir.is_empty() { hidden.to_vec() } else { [dir, b"/", hidden].concat() };
-    Some((path, What::Whiteout))
-}
-
-/// Whether it is a union file system's own affair.
-pub(super) fn is_reserved(path: &[u8]) -> bool {
-    path.split(|&byte| byte == b'/').any(|name| name.starts_with(RESERVED) && name != OPAQUE)
-}
-
 /// Reads a layer to its end. What is wrong with it is in the result's `read` and `entries`.
 pub(super) fn read(
     image: &Image,
@@ -116,9 +88,7 @@ pub(super) fn read(
     let stores = Stores::new(image.store_dir());
     // Files may turn out later to have other names in the same layer, whose NARs need the content.
     let spool = match questions.nars {
-        true => {
-            Some(Spool::new(layer).map_err(|source| Error::Blob { layer: layer.name(), source })?)
-        }
+        true => Some(Spool::new().map_err(|source| Error::Blob { layer: layer.name(), source })?),
         false => None,
     };
     let mut reader = Reading {
@@ -167,13 +137,6 @@ struct Coming {
     in_store: bool,
     size: u64,
     hasher: Option<Sha256>,
-}
-
-#[derive(Clone, Copy)]
-struct Stored {
-    offset: u64,
-    size: u64,
-    executable: bool,
 }
 
 impl Reading<'_> {
@@ -227,7 +190,7 @@ impl Reading<'_> {
                         self.files.insert(entry.path.clone(), stored);
                         if told.is_ok() {
                             let tell = |bytes: &[u8]| nar.content(bytes);
-                            spool.read(self.layer, stored, tell).map_err(failed)?;
+                            spool.read(stored, tell).map_err(failed)?;
                             nar.end_file(stored.size);
                         }
                         told
@@ -301,7 +264,7 @@ impl Visitor for Reading<'_> {
             let compared = self.questions.files && size >= COMPARED;
             self.file = Some(Coming { in_store, size, hasher: compared.then(Sha256::new) });
             if let Some(spool) = &mut self.spool {
-                let offset = spool.position;
+                let offset = spool.position();
                 self.files.insert(entry.path.clone(), Stored { offset, size, executable });
             }
         }
@@ -338,60 +301,6 @@ impl Visitor for Reading<'_> {
             *hash = Some(hasher.finalize().into());
         }
         Ok(())
-    }
-}
-
-/// The contents of a layer's files, one behind the other in a file without a name.
-///
-/// Only a link that comes later tells that an earlier file was needed, and a packed layer cannot be
-/// read at any place. What is written and never read again need never reach the disk.
-struct Spool {
-    file: File,
-    position: u64,
-    pending: Vec<u8>,
-}
-
-/// Bytes that are written at a time.
-const PENDING: usize = 1 << 20;
-
-impl Spool {
-    fn new(_layer: &Layer) -> io::Result<Self> {
-        Ok(Self { file: tempfile::tempfile()?, position: 0, pending: Vec::new() })
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.position += bytes.len() as u64;
-        self.pending.extend_from_slice(bytes);
-        if self.pending.len() >= PENDING { self.flush() } else { Ok(()) }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.write_all(&self.pending)?;
-        self.pending.clear();
-        Ok(())
-    }
-
-    fn read(
-        &mut self,
-        _layer: &Layer,
-        stored: Stored,
-        mut take: impl FnMut(&[u8]),
-    ) -> io::Result<()> {
-        self.flush()?;
-        let mut buffer = vec![0; 1 << 16];
-        let mut left = stored.size;
-        self.file.seek(SeekFrom::Start(stored.offset))?;
-        while left > 0 {
-            let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
-            match self.file.read(&mut buffer[..most])? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                count => {
-                    take(&buffer[..count]);
-                    left -= count as u64;
-                }
-            }
-        }
-        self.file.seek(SeekFrom::End(0)).map(drop)
     }
 }
 

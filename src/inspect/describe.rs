@@ -10,10 +10,11 @@ use super::contents::{Contents, Questions, What, read};
 use super::graph::References;
 use super::image::{Image, Layer};
 use super::merged::{Merged, duplicates};
-use super::packing::Packing;
 use super::places::in_store;
-use super::stream::Wanted;
+use super::stream::{Sum, Wanted};
 use super::{Error, parallel};
+use crate::aci::check::Report;
+use crate::untar::Packing;
 
 /// How many of its largest files are told of each store path.
 const BIGGEST: usize = 3;
@@ -31,6 +32,8 @@ pub struct Description {
     pub dead_weight: Option<DeadWeight>,
     /// All files that a container sees, sorted; `None` if they were not read.
     pub files: Option<Vec<FileDescription>>,
+    /// What an ACI is as such; `None` if it was not read.
+    pub aci: Option<Report>,
 }
 
 /// A layer.
@@ -150,16 +153,19 @@ pub fn describe(
     };
     let read_one = |at: usize| -> Result<_, Error> {
         let layer = &image.layers[at];
-        let wanted = Wanted { diff_id: false, all: false };
+        let wanted =
+            Wanted { sum: Some(image.sum()).filter(|&sum| sum == Sum::ImageId), all: false };
         let (streamed, contents) = read(image, layer, questions, wanted)?;
         streamed.read.map_err(|source| Error::Blob { layer: layer.name(), source })?;
         streamed.entries.map_err(|error| error.of_layer(layer))?;
-        Ok((streamed.packing, streamed.unpacked, contents))
+        Ok(((streamed.packing, streamed.unpacked), contents, streamed.aci))
     };
-    let (heads, contents): (Vec<_>, Vec<_>) = parallel(image, threads, read_one)?
-        .into_iter()
-        .map(|(packing, unpacked, contents)| ((packing, unpacked), contents))
-        .unzip();
+    let (mut heads, mut contents, mut aci) = (Vec::new(), Vec::new(), None);
+    for (head, found, report) in parallel(image, threads, read_one)? {
+        heads.push(head);
+        contents.push(found);
+        aci = aci.or(report);
+    }
     let references = match told {
         // An AppImage does not say what it is for; the files outside the store do.
         Some(told) if told.roots.is_empty() => {
@@ -181,6 +187,7 @@ pub fn describe(
         dead_weight: Some(dead_weight),
         files: Some(files.collect()),
         references: Some(references),
+        aci,
     })
 }
 

@@ -6,17 +6,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use layering::{StoreDir, StorePath};
-use registry::{Descriptor, Digest};
+use registry::{Descriptor, Digest, Parts};
 
 use super::Error;
 use super::oci::Oci;
+use super::rootfs::{Within, checked};
 use super::squashfs::Packed;
-use super::stream::{Streamed, Wanted, stream};
+use super::stream::{Streamed, Sum, Wanted, stream};
 use crate::appimage::elf_head::ElfHead;
-use crate::copy::Source;
+use crate::copy::{Attached, Source, in_index};
 use crate::earlier::EarlierLayer;
 use crate::image::{PathRecord, Spooled};
-use crate::untar::{Entry, Kind, Visitor};
+use crate::untar::{Strict, Visitor};
 
 /// What an image is kept in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +79,10 @@ pub struct Image {
     /// Manifest and configuration of a container image.
     pub oci: Option<Oci>,
     pub(super) store: Option<StoreDir>,
+    /// Whether it says something of its store that cannot be understood.
+    pub(super) is_told_wrong: bool,
+    /// Whence the documents of a container image are.
+    pub(super) source: Option<Arc<dyn Source>>,
     /// Its layers, bottom first; formats that know no layers have one.
     pub layers: Vec<Layer>,
 }
@@ -124,6 +129,21 @@ impl Image {
         })
     }
 
+    /// What is attached to a container image: signatures, attestations, lists of parts.
+    pub fn attached(&self) -> Result<Vec<Attached>, Error> {
+        let (Some(oci), Some(source)) = (&self.oci, &self.source) else { return Ok(Vec::new()) };
+        let mut all = source.attached(&oci.manifest.digest)?;
+        if oci.root.digest != oci.manifest.digest {
+            all.extend(source.attached(&oci.root.digest)?);
+        }
+        if let Ok(Parts::Index(index)) = oci.root.parts() {
+            all.extend(in_index(&index.manifests, &oci.manifest.digest));
+        }
+        all.sort();
+        all.dedup_by_key(|attached| attached.digest);
+        Ok(all)
+    }
+
     /// What a whiteout is in this format: OCI's layers have them, trees by themselves have not.
     pub(super) fn has_whiteouts(&self) -> bool {
         self.oci.is_some()
@@ -148,9 +168,22 @@ impl Image {
             return Ok(packed.stream(visitor));
         }
         let blob = layer.content.open()?;
-        let mut within = Within { prefix: self.prefix(), inside: true, visitor };
+        let mut within = Within::new(self.prefix(), visitor);
+        let mut strict = Strict(&mut within);
         let failed = |source| Error::Blob { layer: layer.name(), source };
-        stream(blob, wanted, &mut within).map_err(failed)
+        match wanted.sum {
+            Some(Sum::ImageId) => checked(blob, wanted, &mut strict),
+            _ => stream(blob, wanted, &mut strict),
+        }
+        .map_err(failed)
+    }
+
+    /// The hash by which its layers are known.
+    pub(super) fn sum(&self) -> Sum {
+        match self.format {
+            Format::Aci { .. } => Sum::ImageId,
+            _ => Sum::DiffId,
+        }
     }
 }
 
@@ -208,49 +241,5 @@ impl fmt::Debug for Image {
             .field("name", &self.name)
             .field("format", &self.format)
             .finish_non_exhaustive()
-    }
-}
-
-/// Passes on what is below a directory, by its path from there.
-struct Within<'a, V> {
-    prefix: &'static [u8],
-    inside: bool,
-    visitor: &'a mut V,
-}
-
-impl<V> Within<'_, V> {
-    fn strip<'p>(&self, path: &'p [u8]) -> Option<&'p [u8]> {
-        match path.strip_prefix(self.prefix)? {
-            [] => Some(&[]),
-            [b'/', rest @ ..] => Some(rest),
-            rest if self.prefix.is_empty() => Some(rest),
-            _ => None,
-        }
-    }
-}
-
-impl<V: Visitor> Visitor for Within<'_, V> {
-    type Error = V::Error;
-
-    fn entry(&mut self, entry: &Entry) -> Result<(), V::Error> {
-        if self.prefix.is_empty() {
-            return self.visitor.entry(entry);
-        }
-        let path = self.strip(&entry.path);
-        self.inside = path.is_some();
-        let Some(path) = path else { return Ok(()) };
-        let mut entry = Entry { path: path.to_vec(), ..entry.clone() };
-        if let Kind::HardLink { target } = &mut entry.kind {
-            *target = self.strip(target).unwrap_or_default().to_vec();
-        }
-        self.visitor.entry(&entry)
-    }
-
-    fn content(&mut self, bytes: &[u8]) -> Result<(), V::Error> {
-        if self.inside { self.visitor.content(bytes) } else { Ok(()) }
-    }
-
-    fn end(&mut self) -> Result<(), V::Error> {
-        if self.inside { self.visitor.end() } else { Ok(()) }
     }
 }

@@ -23,11 +23,14 @@ mod merged;
 mod nars;
 mod oci;
 mod open;
-mod packing;
 mod places;
+mod rootfs;
+mod signature;
+mod spool;
 mod squashfs;
 mod stream;
 mod verify;
+mod whiteout;
 
 use std::cmp::Reverse;
 use std::num::NonZeroUsize;
@@ -43,8 +46,7 @@ pub use graph::{Chain, From, References};
 pub use image::{Format, Image, Layer};
 pub use oci::Oci;
 pub use open::open;
-pub use packing::Packing;
-pub use stream::{Bomb, MAX_RATIO};
+pub use signature::{Outcome, Said, Signature, signature};
 pub use verify::{Problem, Verified, VerifyOptions, verify};
 
 use crate::parallel::in_parallel;

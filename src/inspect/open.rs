@@ -10,14 +10,13 @@ use registry::{Platform, Registries};
 
 use super::image::{Content, Image, Layer};
 use super::oci::Oci;
-use super::packing::Packing;
 use super::squashfs::Packed;
 use super::{Error, Format};
 use crate::appimage::elf_head::ElfHead;
 use crate::copy::Source;
 use crate::earlier::{EarlierLayer, Place};
 use crate::image::Spooled;
-use crate::untar::{self, Entry, Fault, Visitor};
+use crate::untar::{self, Entry, Fault, Packing, Visitor};
 
 /// Bytes by which a file may tell what it is.
 const HEAD: u64 = 64;
@@ -48,7 +47,15 @@ pub fn open(
     let format = Format::of_source(text, &*source);
     let layers = oci.layers(&source);
     let store = oci.store_dir.clone();
-    Ok(Image { name: text.into(), format, oci: Some(oci), store, layers })
+    Ok(Image {
+        name: text.into(),
+        format,
+        oci: Some(oci),
+        store,
+        is_told_wrong: false,
+        source: Some(source),
+        layers,
+    })
 }
 
 /// What a file was found to be.
@@ -102,7 +109,7 @@ fn first_name(file: &mut File, head: &[u8]) -> Result<Vec<u8>, Fault> {
     let read = match Packing::of(head) {
         Packing::None => untar::read(&mut BufReader::new(file), &mut first),
         packing => {
-            let tar = super::stream::unpacked(packing, file).map_err(Fault::Read)?;
+            let tar = untar::unpacked(packing, file).map_err(Fault::Read)?;
             untar::read(&mut BufReader::new(tar), &mut first)
         }
     };
@@ -129,12 +136,15 @@ fn appimage(path: &Path, file: File) -> Result<Image, Error> {
 fn squashfs(path: &Path, file: File, offset: u64, format: Format) -> Result<Image, Error> {
     let failed = |source| Error::Squashfs { file: path.into(), source };
     let packed = Packed::open(file, offset).map_err(failed)?;
-    let (store, told) = match packed.told().map_err(failed)? {
-        Some(told) => (Some(told.store), told.layer),
-        None => (None, EarlierLayer::default()),
+    let told = packed.told().map_err(failed)?;
+    let is_told_wrong = matches!(told, Some(Err(_)));
+    let (store, told) = match told {
+        Some(Ok(told)) => (Some(told.store), told.layer),
+        Some(Err(_)) | None => (None, EarlierLayer::default()),
     };
     let layer = Layer { told, content: Content::Squashfs(Box::new(packed)) };
-    Ok(Image { name: path.display().to_string(), format, oci: None, store, layers: vec![layer] })
+    let name = path.display().to_string();
+    Ok(Image { name, format, oci: None, store, is_told_wrong, source: None, layers: vec![layer] })
 }
 
 /// An App Container Image: one layer, beside its manifest.
@@ -147,6 +157,8 @@ fn aci(path: &Path, file: File) -> Result<Image, Error> {
         format: Format::Aci { file: PathBuf::from(path) },
         oci: None,
         store: None,
+        is_told_wrong: false,
+        source: None,
         layers: vec![layer],
     })
 }

@@ -8,12 +8,11 @@ use squashfs::read::{
     Codecs, Error as ReadError, Image as Squashfs, InodeRef, Kind as Node, LocalCache, Reader, Walk,
 };
 
-use super::packing::Packing;
-use super::stream::{Bomb, Streamed, is_bomb};
+use super::stream::Streamed;
 use crate::closure::NarHash;
 use crate::earlier::EarlierLayer;
 use crate::image::PathRecord;
-use crate::untar::{Entry, Fault, Kind, Visitor};
+use crate::untar::{Bomb, Entry, Fault, Kind, Packing, Visitor};
 
 /// What an image with a store says of it, in its root.
 const METADATA: &[u8] = b".closure2img";
@@ -35,6 +34,9 @@ pub(super) struct Told {
 
 type Open<'i> = Reader<'i, &'i File, LocalCache, Codecs>;
 
+/// What an image says of its store is not as we write it.
+pub(super) struct Unclear;
+
 impl Packed {
     /// Opens the image at `offset`.
     pub(super) fn open(file: File, offset: u64) -> Result<Self, ReadError> {
@@ -53,8 +55,8 @@ impl Packed {
         Squashfs::open(&self.file, self.offset, LocalCache::default(), Codecs::default())
     }
 
-    /// What it says of its store, if it says anything that can be understood.
-    pub(super) fn told(&self) -> Result<Option<Told>, ReadError> {
+    /// What it says of its store, if it says anything; [`Unclear`] if that cannot be understood.
+    pub(super) fn told(&self) -> Result<Option<Result<Told, Unclear>>, ReadError> {
         let image = self.image()?;
         let mut reader = image.reader(Codecs::default());
         let root = reader.root()?;
@@ -62,11 +64,15 @@ impl Packed {
         let inode = reader.inode(found)?;
         let Node::File(file) = inode.kind else { return Ok(None) };
         if file.size > MAX_METADATA {
-            return Ok(None);
+            return Ok(Some(Err(Unclear)));
         }
         let mut text = vec![0; usize::try_from(file.size).unwrap_or_default()];
-        reader.read_at(&inode, 0, &mut text)?;
-        Ok(std::str::from_utf8(&text).ok().and_then(parse))
+        Ok(Some(match reader.read_at(&inode, 0, &mut text) {
+            // Of the environment, which may be any bytes, nothing is wanted here.
+            Ok(_) => parse(&String::from_utf8_lossy(&text)).ok_or(Unclear),
+            // Its other files are read all the same.
+            Err(_) => Err(Unclear),
+        }))
     }
 
     /// Tells `visitor` all files.
@@ -84,8 +90,10 @@ impl Packed {
             packed: self.size(),
             unpacked,
             diff_id: None,
+            image_id: None,
             read: Ok(()),
             entries,
+            aci: None,
         }
     }
 
@@ -155,11 +163,7 @@ impl Packed {
             let mut content = reader.content(&inode).map_err(fault)?;
             while let Some(piece) = content.next(reader).map_err(fault)? {
                 *unpacked += u64::from(piece.len);
-                if is_bomb(self.size(), *unpacked) {
-                    let (packed, unpacked) = (self.size(), *unpacked);
-                    let bomb = std::io::Error::other(Bomb { packed, unpacked });
-                    return Err(Fault::Read(bomb).into());
-                }
+                Bomb::check(self.size(), *unpacked).map_err(Fault::Read)?;
                 buffer.resize(piece.len as usize, 0);
                 reader.read_piece(&piece, &mut buffer).map_err(fault)?;
                 visitor.content(&buffer)?;

@@ -6,8 +6,7 @@
 //!          (its reader's affair)        └── the other thread
 //! ```
 //!
-//! How much a blob unpacks to is bounded by how large it is: no layer that anybody ever made is
-//! [`MAX_RATIO`] times smaller than its tar, but a few kilobytes of nothing but zeros are.
+//! How much a blob unpacks to is bounded by how large it is ([`Bomb`]).
 
 use std::io::{self, BufRead, Read};
 use std::sync::Arc;
@@ -15,43 +14,40 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
-use bzip2::bufread::MultiBzDecoder;
-use flate2::bufread::MultiGzDecoder;
-use lzma_rust2::XzReader;
 use registry::Digest;
-use sha2::{Digest as _, Sha256};
+use sha2::{Digest as _, Sha256, Sha512};
 
-use super::packing::Packing;
-use crate::untar::{self, Visitor};
+use crate::aci::ImageId;
+use crate::aci::check::Report;
+use crate::untar::{Bomb, Counted, Packing, Parser, RawVisitor, pieces, unpacked};
 
-/// So many times more than a blob has may come out of it.
-pub const MAX_RATIO: u64 = 200;
-/// But this much may, whatever the blob's size.
-const ALWAYS: u64 = 256 << 20;
 /// Bytes that go from one thread to the other at a time.
 const BLOCK: usize = 256 << 10;
-/// What an unpacker may take, in KiB: as much as the highest level of xz.
-const XZ_MEMORY: u32 = 80 << 10;
 /// How many of those may wait.
 const AHEAD: usize = 4;
-
-/// A blob that unpacks to more than any layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("more than {unpacked} bytes come out of {packed}: it is no layer but a bomb")]
-pub struct Bomb {
-    /// Bytes that were read.
-    pub packed: u64,
-    /// Bytes that came out of them.
-    pub unpacked: u64,
-}
 
 /// What is to be found out about a stream.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted {
-    /// The digest of the tar.
-    pub(super) diff_id: bool,
+    /// A hash of the tar.
+    pub(super) sum: Option<Sum>,
     /// Whether to read to the end also when the tar makes no sense any more.
     pub(super) all: bool,
+}
+
+/// A hash that tars are known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sum {
+    /// That of layers.
+    DiffId,
+    /// That of ACIs.
+    ImageId,
+}
+
+/// A tar's hash on its way.
+enum Hasher {
+    DiffId(Sha256),
+    ImageId(Box<Sha512>),
 }
 
 /// What came of reading a blob.
@@ -65,24 +61,30 @@ pub(super) struct Streamed<E> {
     pub(super) unpacked: u64,
     /// Digest of the tar, if it was wanted and all could be read.
     pub(super) diff_id: Option<Digest>,
+    /// The other hash of the tar, likewise.
+    pub(super) image_id: Option<ImageId>,
     /// What the blob's reader, or whoever unpacks it, says.
     pub(super) read: io::Result<()>,
     /// What the tar's reader or the visitor says.
     pub(super) entries: Result<(), E>,
+    /// What is to be said of an ACI, if that was wanted and all could be read.
+    pub(super) aci: Option<Report>,
 }
 
 /// Reads a blob and tells `visitor` what is in it.
-pub(super) fn stream<V: Visitor>(
+pub(super) fn stream<V: RawVisitor>(
     blob: Box<dyn Read + Send>,
     wanted: Wanted,
     visitor: &mut V,
 ) -> io::Result<Streamed<V::Error>> {
-    let packed = Arc::new(AtomicU64::new(0));
-    let mut blob = Counted { inner: blob, count: Arc::clone(&packed) };
+    let (mut blob, packed) = Counted::new(blob);
     let (packing, head) = Packing::sniff(&mut blob)?;
     let (sender, full) = sync_channel(AHEAD);
     let (emptied, empty) = channel();
-    let hasher = wanted.diff_id.then(Sha256::new);
+    let hasher = wanted.sum.map(|sum| match sum {
+        Sum::DiffId => Hasher::DiffId(Sha256::new()),
+        Sum::ImageId => Hasher::ImageId(Box::default()),
+    });
     let mut blocks = Blocks {
         full,
         emptied,
@@ -103,7 +105,9 @@ pub(super) fn stream<V: Visitor>(
                 Err(error) => drop(sender.send(Err(error))),
             }
         });
-        let entries = untar::read(&mut blocks, visitor);
+        let mut parser = Parser::default();
+        let entries = pieces(&mut blocks, |piece| parser.feed(piece, visitor));
+        let entries = entries.and_then(|()| Ok(parser.finish()?));
         if wanted.all {
             blocks.drain();
         }
@@ -112,35 +116,20 @@ pub(super) fn stream<V: Visitor>(
         entries
     });
     let hasher = blocks.hasher.take().filter(|_| blocks.ended && blocks.failure.is_none());
+    let (diff_id, image_id) = match hasher {
+        Some(Hasher::DiffId(it)) => (Some(Digest::from(<[u8; 32]>::from(it.finalize()))), None),
+        Some(Hasher::ImageId(it)) => (None, Some(<[u8; 64]>::from(it.finalize()).into())),
+        None => (None, None),
+    };
     Ok(Streamed {
         packing,
         packed: packed.load(Ordering::Relaxed),
         unpacked: blocks.unpacked,
-        diff_id: hasher.map(|hasher| Digest::from(<[u8; 32]>::from(hasher.finalize()))),
+        diff_id,
+        image_id,
         read: blocks.failure.map_or(Ok(()), Err),
         entries,
-    })
-}
-
-/// Whether this is more than ever came out of so much.
-pub(super) fn is_bomb(packed: u64, unpacked: u64) -> bool {
-    unpacked > ALWAYS && unpacked / MAX_RATIO > packed
-}
-
-/// What comes out of a blob.
-pub(super) fn unpacked<'a, R: Read + Send + 'a>(
-    packing: Packing,
-    blob: R,
-) -> io::Result<Box<dyn Read + Send + 'a>> {
-    Ok(match packing {
-        Packing::None => Box::new(blob),
-        Packing::Gzip => Box::new(MultiGzDecoder::new(io::BufReader::with_capacity(BLOCK, blob))),
-        Packing::Zstd => Box::new(zstd::stream::read::Decoder::new(blob)?),
-        Packing::Bzip2 => Box::new(MultiBzDecoder::new(io::BufReader::with_capacity(BLOCK, blob))),
-        Packing::Xz => {
-            let blob = io::BufReader::with_capacity(BLOCK, blob);
-            Box::new(XzReader::new_mem_limit(blob, true, XZ_MEMORY))
-        }
+        aci: None,
     })
 }
 
@@ -162,10 +151,8 @@ fn fill(
         };
         block.truncate(count);
         unpacked += count as u64;
-        let packed = packed.load(Ordering::Relaxed);
-        let is_bomb = is_bomb(packed, unpacked);
-        let failure =
-            failure.or_else(|| is_bomb.then(|| io::Error::other(Bomb { packed, unpacked })));
+        let bomb = || Bomb::check(packed.load(Ordering::Relaxed), unpacked).err();
+        let failure = failure.or_else(bomb);
         if count > 0 && full.send(Ok(block)).is_err() {
             return;
         }
@@ -191,19 +178,6 @@ fn fill_block(tar: &mut dyn Read, block: &mut [u8]) -> Result<usize, (usize, io:
     Ok(filled)
 }
 
-struct Counted<R> {
-    inner: R,
-    count: Arc<AtomicU64>,
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.count.fetch_add(count as u64, Ordering::Relaxed);
-        Ok(count)
-    }
-}
-
 /// The tar as it comes from the other thread.
 struct Blocks {
     full: Receiver<io::Result<Vec<u8>>>,
@@ -211,7 +185,7 @@ struct Blocks {
     block: Vec<u8>,
     at: usize,
     unpacked: u64,
-    hasher: Option<Sha256>,
+    hasher: Option<Hasher>,
     failure: Option<io::Error>,
     ended: bool,
 }
@@ -224,8 +198,10 @@ impl Blocks {
         let _ = self.emptied.send(used);
         match self.full.recv() {
             Ok(Ok(block)) => {
-                if let Some(hasher) = &mut self.hasher {
-                    hasher.update(&block);
+                match &mut self.hasher {
+                    Some(Hasher::DiffId(hash)) => hash.update(&block),
+                    Some(Hasher::ImageId(hash)) => hash.update(&block),
+                    None => {}
                 }
                 self.unpacked += block.len() as u64;
                 self.block = block;

@@ -20,6 +20,8 @@ pub(crate) struct Header {
     pub(crate) mtime: u64,
     /// Major and minor number of a device.
     pub(crate) device: (u64, u64),
+    /// Whether it says that it is one, as all do since POSIX.
+    pub(crate) has_magic: bool,
 }
 
 impl Header {
@@ -55,6 +57,7 @@ impl Header {
             gid: number(&block[116..124])?,
             mtime: number(&block[136..148]).unwrap_or(0),
             device: (device(&block[329..337])?, device(&block[337..345])?),
+            has_magic: block[257..].starts_with(b"ustar"),
         })
     }
 }

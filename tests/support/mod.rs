@@ -34,6 +34,7 @@ pub mod fake_http;
 pub mod ferro;
 pub mod handmade;
 pub mod image;
+pub mod keyring;
 pub mod killed;
 pub mod lazy;
 pub mod lock;

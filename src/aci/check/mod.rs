@@ -9,8 +9,7 @@ mod archive;
 mod fields;
 mod isolators;
 mod manifest;
-mod packed;
-mod tar_reader;
+mod tree;
 
 use std::fmt;
 use std::io::{self, Read};
@@ -18,8 +17,9 @@ use std::io::{self, Read};
 use serde_json::Value;
 
 use super::image_id::ImageId;
+use crate::untar::Packing;
 
-pub use packed::Packed;
+pub(crate) use archive::{Checker, Proof};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,8 +53,8 @@ impl fmt::Display for Finding {
 /// What was found out about an archive.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// How the archive is compressed, if it could be told.
-    pub packed: Option<Packed>,
+    /// How the archive is compressed.
+    pub packed: Packing,
     /// Its image ID, if it could be read to its end.
     pub id: Option<ImageId>,
     /// Its manifest, if it is JSON.
@@ -83,7 +83,7 @@ impl Report {
 ///
 /// # Errors
 /// Only if `archive` itself cannot be read. Whatever is wrong with what it has is in the report.
-pub fn check(archive: impl Read) -> io::Result<Report> {
+pub fn check(archive: impl Read + Send) -> io::Result<Report> {
     archive::check(archive)
 }
 

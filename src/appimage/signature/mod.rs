@@ -1,4 +1,4 @@
-//! Signatures of AppImages, made and checked by the user's `gpg`, to the letter as appimagetool and
+//! Signatures of AppImages, made and checked by the user's [`gpg`](crate::gpg), to the letter as appimagetool and
 //! AppImageUpdate have it.
 //!
 //! What is signed is the hexadecimal text, without a newline, of the SHA-256 of the file with its sections
@@ -7,12 +7,10 @@
 
 mod digest;
 mod error;
-mod gpg;
 mod sign;
-mod status;
 mod verify;
 
 pub use digest::Digest;
 pub use error::SignatureError;
 pub use sign::Signer;
-pub use verify::{SignatureOf, Verdict, verify};
+pub use verify::{Verdict, verify};

@@ -4,33 +4,22 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use super::super::elf_head::{ElfHead, Section, filled};
-use super::{Digest, SignatureError, gpg};
+use super::{Digest, SignatureError};
+use crate::gpg::Key;
 
 /// A key of the user's, known to be there.
 #[derive(Clone, Debug)]
-pub struct Signer {
-    key: String,
-    public: Vec<u8>,
-}
+pub struct Signer(Key);
 
 impl Signer {
-    /// Takes the secret key that `gpg` finds under this fingerprint, number or address. That it is there is
-    /// seen now, not when a large file has been made.
+    /// Takes the secret key that `gpg` finds under this fingerprint, number or address.
     pub fn new(key: &str) -> Result<Self, SignatureError> {
-        // An argument of its own would be an option if it began with a dash.
-        let listed = gpg::run(["--list-secret-keys", "--with-colons", "--", key], b"")?;
-        if !listed.status.success() {
-            return Err(SignatureError::NoKey(key.into()));
-        }
-        // Signatures of others on it are of no use here, and room is scarce.
-        let export = ["--armor", "--export-options", "export-minimal", "--export", "--", key];
-        let public = gpg::output("export the public key", export, b"")?;
-        Ok(Self { key: key.into(), public })
+        Ok(Self(Key::find(key)?))
     }
 
     /// Whether the public key fits into the section of this runtime, and there is one for the signature.
     pub fn fits(&self, head: &ElfHead) -> Result<(), SignatureError> {
-        filled(head, Section::Key, &self.public)?;
+        filled(head, Section::Key, self.0.public())?;
         filled(head, Section::Signature, b"")?;
         Ok(())
     }
@@ -39,9 +28,10 @@ impl Signer {
     pub fn sign(&self, file: &File, head: &ElfHead) -> Result<(), SignatureError> {
         self.fits(head)?;
         let digest = Digest::of(file, head).map_err(SignatureError::Read)?;
-        let args = ["--armor", "--detach-sign", "--local-user", &self.key, "--output", "-"];
-        let signature = gpg::output("sign", args, digest.hex().as_bytes())?;
-        for (section, text) in [(Section::Signature, &signature), (Section::Key, &self.public)] {
+        let signature = self.0.sign(digest.hex().as_bytes())?;
+        for (section, text) in
+            [(Section::Signature, &signature[..]), (Section::Key, self.0.public())]
+        {
             let (range, bytes) = filled(head, section, text)?;
             file.write_all_at(&bytes, range.start).map_err(SignatureError::Write)?;
         }

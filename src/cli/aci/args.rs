@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use closure2img::aci::{Compression, Dependency, MountPoint, Port, identifier};
-use closure2img::image::root_files::User;
-use closure2img::image::{Machine, config};
+use closure2img::image::config;
 use layering::Budget;
 
 use crate::cli::closure_args::ClosureArgs;
+use crate::cli::run_args::RunArgs;
 
 #[derive(Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "flags are what they are")]
@@ -76,42 +76,9 @@ pub(crate) struct AciArgs {
     #[arg(long, value_name = "VERSION", help_heading = "Manifest")]
     pub(super) tag: Option<String>,
 
-    /// Label of the image; os and arch are those of its programs, unless given
-    #[arg(long, value_name = "K=V", value_parser = config::key_value, help_heading = "Manifest")]
-    pub(super) label: Vec<(String, String)>,
-
-    /// Annotation of the image
-    #[arg(long, value_name = "K=V", value_parser = config::key_value, help_heading = "Manifest")]
-    pub(super) annotation: Vec<(String, String)>,
-
     /// An image underneath; of several, the last one topmost
     #[arg(long, value_name = "NAME[:VERSION][,K=V][@ID[+SIZE]]", help_heading = "Manifest")]
     pub(super) depends: Vec<Dependency>,
-
-    /// Machine that the image is for, such as amd64 or arm64 [default: that of its programs]
-    #[arg(long, value_name = "ARCH", help_heading = "Manifest")]
-    pub(super) arch: Option<Machine>,
-
-    /// When the image says it was made: now, a time such as 2024-01-31T00:00:00Z, or
-    /// SOURCE_DATE_EPOCH to take it from that variable [default: 1970-01-01T00:00:01Z]
-    #[arg(long, value_name = "WHEN", help_heading = "Manifest")]
-    pub(super) created: Option<String>,
-
-    /// Program to run; bin/x is looked up in the roots [default: the only program of a root]
-    #[arg(long, visible_alias = "entrypoint", value_name = "PROG", help_heading = "Container")]
-    pub(super) exec: Option<String>,
-
-    /// Environment variable; PATH is that of the roots, unless given
-    #[arg(long, value_name = "K=V", value_parser = config::key_value, help_heading = "Container")]
-    pub(super) env: Vec<(String, String)>,
-
-    /// Directory in which the program starts
-    #[arg(long, value_name = "DIR", value_parser = |dir: &str| config::absolute("--workdir", dir), help_heading = "Container")]
-    pub(super) workdir: Option<String>,
-
-    /// User to run as: UID[:GID], NAME[:GROUP] of the image, or NAME:UID:GID to make one
-    #[arg(long, value_name = "USER", help_heading = "Container")]
-    pub(super) user: Option<User>,
 
     /// Further groups to run as, by their numbers
     #[arg(long, value_name = "GID[,GID]", value_delimiter = ',', help_heading = "Container")]
@@ -161,15 +128,6 @@ pub(crate) struct AciArgs {
     #[arg(long, value_name = "PROG ARG…", help_heading = "Container")]
     pub(super) post_stop: Option<String>,
 
-    /// Put bin, etc, lib and share of the roots at / as links
-    #[arg(long, help_heading = "Container")]
-    pub(super) link_root: bool,
-
-    /// Make /tmp
-    #[arg(long, help_heading = "Container")]
-    pub(super) tmp: bool,
-
-    /// Arguments of the program
-    #[arg(last = true, value_name = "ARG", help_heading = "Container")]
-    pub(super) cmd: Vec<String>,
+    #[command(flatten)]
+    pub(super) run: RunArgs,
 }

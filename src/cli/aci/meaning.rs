@@ -30,9 +30,9 @@ impl AciArgs {
         self.describe(&mut manifest)?;
         self.say_how(&mut manifest, &order, &run)?;
         let sources: Vec<Source> = order.sources()?;
-        let mut order = aci::Order { manifest, sources, machine: self.arch.clone() };
+        let mut order = aci::Order { manifest, sources, machine: self.run.arch.clone() };
         order.label(progress)?;
-        for (name, value) in &self.label {
+        for (name, value) in &self.run.label {
             order.manifest.set_label(name, value);
         }
         for odd in order.manifest.check()? {
@@ -75,29 +75,29 @@ impl AciArgs {
         let mut seen = BTreeSet::new();
         closure.roots.retain(|root| seen.insert(root.clone()));
         let mut link: Vec<String> = Vec::new();
-        for root in closure.roots.iter().filter(|_| self.link_root) {
+        for root in closure.roots.iter().filter(|_| self.run.link_root) {
             let name = closure.store_dir().join(&root.path);
             if !link.contains(&name) {
                 link.push(name);
             }
         }
         // ACIs name a group always; as docker2aci has it, it is called as the user.
-        let user = self.user.clone().map(|user| match user {
+        let user = self.run.user.clone().map(|user| match user {
             User::Named { name, group: None } => User::Named { group: Some(name.clone()), name },
             other => other,
         });
-        let root_files = RootFiles { user, tmp: self.tmp, link, over_base: false };
+        let root_files = RootFiles { user, tmp: self.run.tmp, link, over_base: false };
         let budget = match self.split_layers {
             Some(budget) => budget,
             None => Budget::new(1)?,
         };
         let plan = layering::plan(&closure.graph()?, budget, Strategy::default());
-        let program = match &self.exec {
+        let program = match &self.run.exec {
             Some(program) => Program::Named(program.clone()),
             None if !manifest.exec().is_empty() => Program::Configured,
             None => Program::Guessed,
         };
-        let run = RunConfig { env: self.env.iter().cloned().collect(), ..RunConfig::default() };
+        let run = RunConfig { env: self.run.env.iter().cloned().collect(), ..RunConfig::default() };
         Ok(image::Order {
             closure,
             plan,
@@ -106,9 +106,9 @@ impl AciArgs {
             program,
             run,
             base: None,
-            machine: self.arch.clone(),
+            machine: self.run.arch.clone(),
             variant: None,
-            created: created(self.created.as_deref())?,
+            created: created(self.run.created.as_deref())?,
             annotations: std::collections::BTreeMap::new(),
             dialect: Dialect::Oci,
         })
@@ -116,11 +116,11 @@ impl AciArgs {
 
     /// What it is, to people and to other images.
     fn describe(&self, manifest: &mut Manifest) -> anyhow::Result<()> {
-        if self.created.is_some() || !manifest.has_annotation("created") {
-            let time = created(self.created.as_deref())?;
+        if self.run.created.is_some() || !manifest.has_annotation("created") {
+            let time = created(self.run.created.as_deref())?;
             manifest.set_annotation("created", &time.to_string());
         }
-        for (name, value) in &self.annotation {
+        for (name, value) in &self.run.annotation {
             manifest.set_annotation(name, value);
         }
         for dependency in &self.depends {
@@ -141,18 +141,18 @@ impl AciArgs {
             _ => run.entrypoint.first().cloned(),
         };
         match program {
-            Some(program) if order.program != Program::Configured || !self.cmd.is_empty() => {
+            Some(program) if order.program != Program::Configured || !self.run.cmd.is_empty() => {
                 let exec: Vec<String> =
-                    [program].into_iter().chain(self.cmd.iter().cloned()).collect();
+                    [program].into_iter().chain(self.run.cmd.iter().cloned()).collect();
                 manifest.set_exec(&exec);
             }
-            None if !self.cmd.is_empty() => {
+            None if !self.run.cmd.is_empty() => {
                 let text = "there are arguments, and no program that takes them";
                 return Err(Usage::new(text, "name it with `--exec bin/NAME`").into());
             }
             _ => {}
         }
-        let said: BTreeSet<&String> = self.env.iter().map(|(name, _)| name).collect();
+        let said: BTreeSet<&String> = self.run.env.iter().map(|(name, _)| name).collect();
         for (name, value) in &run.env {
             if said.contains(name) || !manifest.has_variable(name) {
                 manifest.set_variable(name, value);
@@ -173,7 +173,7 @@ impl AciArgs {
         if !self.groups.is_empty() {
             manifest.set_groups(&self.groups);
         }
-        if let Some(dir) = &self.workdir {
+        if let Some(dir) = &self.run.workdir {
             manifest.set_working_directory(dir);
         }
         self.mount.iter().chain(&self.volume).for_each(|mount| manifest.set_mount(mount));

@@ -8,6 +8,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use closure2img::aci::{self, How, Layer, Made, Manifest, Order, Place, Site};
+use closure2img::gpg::Key;
 use closure2img::image::{LayerOptions, Whiteouts};
 use closure2img::output::{OutputError, parent};
 use closure2img::progress::{Event, Progress, counted, human};
@@ -28,6 +29,8 @@ enum Target {
 /// Makes the image, or several, and tells by what the last is known.
 pub(crate) fn run(args: &AciArgs) -> anyhow::Result<()> {
     let target = args.target()?;
+    // Before any work.
+    let key = args.sign.as_deref().map(Key::find).transpose()?;
     let progress = args.closure.progress();
     let progress = &*progress;
     let mut closure = args.closure.closure(false, progress)?;
@@ -50,7 +53,7 @@ pub(crate) fn run(args: &AciArgs) -> anyhow::Result<()> {
             verify: args.verify,
             threads: args.closure.threads(),
         },
-        sign: args.sign.as_deref(),
+        sign: key.as_ref(),
     };
     let path = target.path(&order.manifest)?;
     let manifest = order.manifest.clone();
@@ -58,7 +61,7 @@ pub(crate) fn run(args: &AciArgs) -> anyhow::Result<()> {
     let id = top.id.to_string();
     let described = described(&manifest, &layers, &top, path.as_deref());
     let summary = path.as_deref().map(|path| summary(&layers, &top, path));
-    commit(args, &target, &manifest, layers, top, path.as_deref(), mounts)?;
+    commit(how, &target, &manifest, layers, top, path.as_deref(), mounts)?;
     if let Some(text) = &summary {
         progress.report(Event::Made { text });
     }
@@ -168,7 +171,7 @@ fn make(
 
 /// Puts everything in place: layers first, so that nothing is ever there without what it is put upon.
 fn commit(
-    args: &AciArgs,
+    how: How<'_>,
     target: &Target,
     manifest: &Manifest,
     layers: Vec<Layer>,
@@ -192,10 +195,10 @@ fn commit(
         aci::write_file(&path.with_extension("mounts"), mounts.as_bytes())?;
     }
     if let Target::Site(site) = target {
-        if let Some(key) = &args.sign {
-            aci::write_file(&site.keys(), &aci::public_key(key)?)?;
+        if let Some(key) = how.sign {
+            aci::write_file(&site.keys(), key.public())?;
         }
-        let (page, text) = site.page(manifest.name(), args.sign.is_some());
+        let (page, text) = site.page(manifest.name(), how.sign.is_some());
         make_dir(parent(&page))?;
         aci::write_file(&page, text.as_bytes())?;
     }

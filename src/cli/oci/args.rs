@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use closure2img::image::root_files::User;
-use closure2img::image::{Compression, ImageName, Machine, config};
+use closure2img::image::{Compression, ImageName, config};
 use registry::Reference;
 
 use super::part::PlatformRoot;
@@ -12,6 +11,7 @@ use crate::cli::cache_args::CacheArgs;
 use crate::cli::closure_args::ClosureArgs;
 use crate::cli::layers::LayerArgs;
 use crate::cli::registry_args::RegistryArgs;
+use crate::cli::run_args::RunArgs;
 
 #[derive(Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "flags are what they are")]
@@ -112,23 +112,6 @@ pub(crate) struct OciArgs {
     #[arg(long, overrides_with = "no_dedup", hide = true)]
     pub(super) dedup: bool,
 
-    /// Program to run; bin/x is looked up in the roots [default: the only program of a root, or
-    /// else what --from-image runs]
-    #[arg(long, visible_alias = "entrypoint", value_name = "PROG", help_heading = "Container")]
-    pub(super) exec: Option<String>,
-
-    /// Environment variable; PATH is that of the roots, then that of --from-image, unless given
-    #[arg(long, value_name = "K=V", value_parser = config::key_value, help_heading = "Container")]
-    pub(super) env: Vec<(String, String)>,
-
-    /// Directory in which the program starts
-    #[arg(long, value_name = "DIR", value_parser = |dir: &str| config::absolute("--workdir", dir), help_heading = "Container")]
-    pub(super) workdir: Option<String>,
-
-    /// User to run as: UID[:GID], NAME[:GROUP] of the image, or NAME:UID:GID to make one
-    #[arg(long, value_name = "USER", help_heading = "Container")]
-    pub(super) user: Option<User>,
-
     /// Port that the program listens on
     #[arg(long, value_name = "PORT[/PROTO]", value_parser = config::port, help_heading = "Container")]
     pub(super) expose: Vec<String>,
@@ -136,14 +119,6 @@ pub(crate) struct OciArgs {
     /// Directory that holds data
     #[arg(long, value_name = "DIR", value_parser = |dir: &str| config::absolute("--volume", dir), help_heading = "Container")]
     pub(super) volume: Vec<String>,
-
-    /// Label of the image
-    #[arg(long, value_name = "K=V", value_parser = config::key_value, help_heading = "Container")]
-    pub(super) label: Vec<(String, String)>,
-
-    /// Annotation of the manifest
-    #[arg(long, value_name = "K=V", value_parser = config::key_value, help_heading = "Container")]
-    pub(super) annotation: Vec<(String, String)>,
 
     /// Signal that asks the program to stop
     #[arg(long, value_name = "SIGNAL", help_heading = "Container")]
@@ -153,26 +128,8 @@ pub(crate) struct OciArgs {
     #[arg(long, value_name = "FILE", help_heading = "Container")]
     pub(super) config: Option<PathBuf>,
 
-    /// Put bin, etc, lib and share of the roots at / as links
-    #[arg(long, help_heading = "Container")]
-    pub(super) link_root: bool,
-
-    /// Make /tmp
-    #[arg(long, help_heading = "Container")]
-    pub(super) tmp: bool,
-
-    /// Machine that the image is for, such as amd64 or arm64 [default: that of its programs]
-    #[arg(long, value_name = "ARCH", help_heading = "Container")]
-    pub(super) arch: Option<Machine>,
-
-    /// When the image says it was made: now, a time such as 2024-01-31T00:00:00Z, or
-    /// SOURCE_DATE_EPOCH to take it from that variable [default: 1970-01-01T00:00:01Z]
-    #[arg(long, value_name = "WHEN", help_heading = "Container")]
-    pub(super) created: Option<String>,
-
-    /// Arguments of the program (Cmd)
-    #[arg(last = true, value_name = "ARG", help_heading = "Container")]
-    pub(super) cmd: Vec<String>,
+    #[command(flatten)]
+    pub(super) run: RunArgs,
 }
 
 /// A tag or a digest of an image in a repository that is known otherwise.

@@ -119,21 +119,21 @@ impl OciArgs {
         // Without an entrypoint, the first word of the file's Cmd is a program; arguments on the
         // command line take its place, and belong to the program of a root.
         let configured =
-            !base.entrypoint.is_empty() || (!base.cmd.is_empty() && self.cmd.is_empty());
-        let program = match &self.exec {
+            !base.entrypoint.is_empty() || (!base.cmd.is_empty() && self.run.cmd.is_empty());
+        let program = match &self.run.exec {
             Some(program) => Program::Named(program.clone()),
             None if configured => Program::Configured,
             None => Program::Guessed,
         };
         let flags = RunConfig {
-            cmd: self.cmd.clone(),
+            cmd: self.run.cmd.clone(),
             // Stands for the program found later: a Cmd of the file was meant for the file's own.
-            entrypoint: self.exec.iter().cloned().collect(),
-            env: self.env.iter().cloned().collect(),
-            working_dir: self.workdir.clone(),
+            entrypoint: self.run.exec.iter().cloned().collect(),
+            env: self.run.env.iter().cloned().collect(),
+            working_dir: self.run.workdir.clone(),
             exposed_ports: self.expose.clone(),
             volumes: self.volume.clone(),
-            labels: self.label.iter().cloned().collect(),
+            labels: self.run.label.iter().cloned().collect(),
             stop_signal: self.stop_signal.clone(),
             ..RunConfig::default()
         };

@@ -78,7 +78,7 @@ impl OciArgs {
             let name = base.identity.name.clone();
             return Err(copy::Error::from(BaseError::Zstd { name }).into());
         }
-        let created = created(self.created.as_deref())?;
+        let created = created(self.run.created.as_deref())?;
         let (run, program) = self.run_config()?;
         let mut closure = part.closure(progress)?;
         closure.fill(false, self.closure.threads())?;
@@ -100,7 +100,7 @@ impl OciArgs {
             );
             progress.report(Event::Warning { text: &text });
         }
-        let annotations: BTreeMap<String, String> = self.annotation.iter().cloned().collect();
+        let annotations: BTreeMap<String, String> = self.run.annotation.iter().cloned().collect();
         let dead = closure.look_up(plan.dead())?;
         let order = Order {
             closure,
@@ -140,19 +140,19 @@ impl OciArgs {
         run: &RunConfig,
         over_base: bool,
     ) -> anyhow::Result<RootFiles> {
-        let user = match (&self.user, &run.user) {
+        let user = match (&self.run.user, &run.user) {
             (Some(user), _) => Some(user.clone()),
             (None, Some(text)) => Some(text.parse::<User>().map_err(image::Error::from)?),
             (None, None) => None,
         };
         let mut link: Vec<String> = Vec::new();
-        for root in closure.roots.iter().filter(|_| self.link_root) {
+        for root in closure.roots.iter().filter(|_| self.run.link_root) {
             let name = closure.store_dir().join(&root.path);
             if !link.contains(&name) {
                 link.push(name);
             }
         }
-        Ok(RootFiles { user, tmp: self.tmp, link, over_base })
+        Ok(RootFiles { user, tmp: self.run.tmp, link, over_base })
     }
 
     /// What is left for store paths when `taken` layers hold something else.

@@ -83,7 +83,7 @@ impl Part<'_> {
 
     /// For which machine, if that was said.
     pub(super) fn machine(&self) -> Option<Machine> {
-        self.of.map(|of| of.machine.clone()).or_else(|| self.args.arch.clone())
+        self.of.map(|of| of.machine.clone()).or_else(|| self.args.run.arch.clone())
     }
 
     /// The closure of its roots.

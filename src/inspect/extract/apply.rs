@@ -4,8 +4,10 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::Write;
 
-use super::super::contents::{What, is_reserved, whiteout};
-use super::tree::{Meta, Tree, shown};
+use super::super::contents::What;
+use super::super::whiteout::{is_reserved, whiteout};
+use super::meta::Meta;
+use super::tree::{Tree, shown};
 use super::{ExtractError, ExtractOptions, Extracted};
 use crate::untar::{Entry, Kind, Visitor};
 

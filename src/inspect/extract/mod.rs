@@ -1,11 +1,13 @@
 //! The root file system of an image, as a container would see it, in a directory.
 //!
-//! It is made beside its place and renamed when it is whole: a failure leaves nothing. Files are opened
+//! It is made beside its place and renamed when it is whole and on the disk: a failure leaves nothing. Files are opened
 //! name by name from that directory on and never through a link, so that no archive can write anywhere
 //! else. What cannot be made as it is in the image is refused, or left out and counted.
 
 mod apply;
 mod error;
+mod meta;
+mod place;
 mod tree;
 
 use std::fs;
@@ -15,9 +17,9 @@ use std::path::Path;
 pub use error::ExtractError;
 
 use super::image::Image;
-use super::stream::Wanted;
-use crate::output::parent;
+use super::stream::{Sum, Wanted};
 use apply::Apply;
+use place::Place;
 use tree::Tree;
 
 /// How to extract.
@@ -53,31 +55,20 @@ pub fn extract(
     options: ExtractOptions,
 ) -> Result<Extracted, ExtractError> {
     check_free(dir)?;
-    let name = dir.file_name().unwrap_or_default().to_string_lossy();
     let failed = |source| ExtractError::Place { dir: dir.into(), source };
-    let temporary = tempfile::Builder::new()
-        .prefix(&format!(".{name}."))
-        .tempdir_in(parent(dir))
-        .map_err(failed)?;
-    let owner = fs::metadata(temporary.path()).map_err(failed)?.uid();
-    let mut tree = Tree::new(temporary.path(), owner == 0).map_err(failed)?;
-    let result = fill(image, &mut tree, options);
-    match result {
-        Ok(extracted) => {
-            // From here on the directory is whole, and has its name or is removed.
-            let made = temporary.keep();
-            fs::rename(&made, dir).map_err(|source| {
-                tree.unlock();
-                let _ = fs::remove_dir_all(&made);
-                failed(source)
-            })?;
-            Ok(extracted)
-        }
-        Err(error) => {
-            tree.unlock();
-            Err(error)
-        }
-    }
+    let place = Place::new(dir).map_err(failed)?;
+    let owner = fs::metadata(place.path()).map_err(failed)?.uid();
+    let mut tree = Tree::new(place.path(), owner == 0).map_err(failed)?;
+    let (error, _place) = match fill(image, &mut tree, options) {
+        Ok(extracted) => match place.commit() {
+            Ok(()) => return Ok(extracted),
+            Err((source, place)) => (failed(source), place),
+        },
+        Err(error) => (error, place),
+    };
+    // So that it can be removed.
+    tree.unlock();
+    Err(error)
 }
 
 fn fill(
@@ -88,7 +79,7 @@ fn fill(
     let mut extracted = Extracted::default();
     for layer in &image.layers {
         let mut apply = Apply::new(tree, &mut extracted, options, image.has_whiteouts());
-        let wanted = Wanted { diff_id: layer.diff_id().is_some(), all: false };
+        let wanted = Wanted { sum: layer.diff_id().map(|_| Sum::DiffId), all: false };
         let name = layer.name();
         let streamed = image.stream(layer, wanted, &mut apply)?;
         // A blob that is not what its digest says fails before its last bytes.

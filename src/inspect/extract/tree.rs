@@ -10,46 +10,14 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, XattrFlags};
 use rustix::io::Errno;
 
+use super::meta::{Meta, SET_ID, UNNAMED};
 use super::{ExtractError, Extracted};
-use crate::untar::Entry;
 
-/// Of a directory that no entry names.
-const UNNAMED: Meta = Meta { mode: 0o755, uid: 0, gid: 0, mtime: 0, xattrs: Vec::new() };
 /// Of a directory while it is filled.
 const OPEN: Mode = Mode::RWXU;
-/// Bits that let a program run as its owner or group.
-const SET_ID: u32 = 0o6000;
-
-/// What an entry is apart from its content.
-#[derive(Clone, Debug)]
-pub(super) struct Meta {
-    mode: u32,
-    uid: u64,
-    gid: u64,
-    mtime: u64,
-    xattrs: Vec<(Vec<u8>, Vec<u8>)>,
-}
-
-impl Meta {
-    pub(super) fn of(entry: &Entry) -> Self {
-        let Entry { mode, uid, gid, mtime, xattrs, .. } = entry.clone();
-        Self { mode, uid, gid, mtime, xattrs }
-    }
-
-    fn times(&self) -> Timestamps {
-        let seconds = i64::try_from(self.mtime).unwrap_or(0);
-        let time = Timespec { tv_sec: seconds, tv_nsec: 0 };
-        Timestamps { last_access: time, last_modification: time }
-    }
-
-    fn owner(&self) -> Option<(Uid, Gid)> {
-        let id = |id: u64| u32::try_from(id).ok().filter(|&id| id != u32::MAX);
-        Some((Uid::from_raw(id(self.uid)?), Gid::from_raw(id(self.gid)?)))
-    }
-}
 
 /// The directory.
 pub(super) struct Tree {
@@ -128,19 +96,10 @@ impl Tree {
         extracted: &mut Extracted,
     ) -> Result<(), ExtractError> {
         self.make_way(path)?;
-        let is_root = self.is_root;
         let (parent, name) = split(path);
         let parent = self.open(parent, path)?;
         rustix::fs::symlinkat(target, parent, name).map_err(failed(path))?;
-        let flags = AtFlags::SYMLINK_NOFOLLOW;
-        match meta.owner().filter(|_| is_root) {
-            Some((uid, gid)) => {
-                rustix::fs::chownat(parent, name, Some(uid), Some(gid), flags)
-                    .map_err(failed(path))?;
-            }
-            None => extracted.owned += 1,
-        }
-        rustix::fs::utimensat(parent, name, &meta.times(), flags).map_err(failed(path))
+        self.set_by_name(path, meta, extracted)
     }
 
     /// Another name for a file of this tree.
@@ -174,20 +133,32 @@ impl Tree {
         extracted: &mut Extracted,
     ) -> Result<(), ExtractError> {
         self.make_way(path)?;
-        let is_root = self.is_root;
         let (parent, name) = split(path);
         let parent = self.open(parent, path)?;
         let mode = Mode::from_raw_mode(meta.mode & 0o777);
         rustix::fs::mknodat(parent, name, FileType::Fifo, mode, 0).map_err(failed(path))?;
+        self.set_by_name(path, meta, extracted)
+    }
+
+    /// Owner and times of what cannot be opened.
+    fn set_by_name(
+        &mut self,
+        path: &[u8],
+        meta: &Meta,
+        extracted: &mut Extracted,
+    ) -> Result<(), ExtractError> {
+        let is_root = self.is_root;
+        let (parent, name) = split(path);
+        let parent = self.open(parent, path)?;
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
         match meta.owner().filter(|_| is_root) {
             Some((uid, gid)) => {
-                rustix::fs::chownat(parent, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
+                rustix::fs::chownat(parent, name, Some(uid), Some(gid), flags)
                     .map_err(failed(path))?;
             }
             None => extracted.owned += 1,
         }
-        rustix::fs::utimensat(parent, name, &meta.times(), AtFlags::SYMLINK_NOFOLLOW)
-            .map_err(failed(path))
+        rustix::fs::utimensat(parent, name, &meta.times(), flags).map_err(failed(path))
     }
 
     /// Removes what is there, if anything is, with all below it.

@@ -54,6 +54,10 @@ fn told(
     store: &StoreDir,
     verified: &mut Verified,
 ) {
+    if image.is_told_wrong {
+        let text = "it is not as closure2img writes it, so that nobody knows what the store paths should be";
+        verified.problems.push(Problem::new("store-path", "/.closure2img", text));
+    }
     for (number, layer) in image.layers.iter().enumerate() {
         let name = layer.name();
         for path in &layer.told.paths {
@@ -65,9 +69,10 @@ fn told(
             verified.problems.push(Problem::new("store-path", store.join(path), text));
         }
         // What others say of their layers need not be all.
-        if layer.told.key.is_some() {
+        let is_all = image.oci.is_none() && !layer.told.paths.is_empty();
+        if layer.told.key.is_some() || is_all {
             for path in layers[number].paths.keys().filter(|it| !layer.told.paths.contains(it)) {
-                let text = format!("it is in `{name}`, of which the history does not say so");
+                let text = format!("it is in `{name}`, of which the image does not say so");
                 verified.problems.push(Problem::new("store-path", store.join(path), text));
             }
         }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::Problem;
 use crate::inspect::image::Image;
 use crate::inspect::oci::Oci;
-use crate::inspect::packing::Packing;
+use crate::untar::Packing;
 
 /// Media types of configurations.
 const CONFIGS: [&str; 2] =

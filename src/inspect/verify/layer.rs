@@ -1,12 +1,12 @@
 //! A layer by itself: digest, size, diff ID, media type, and whether it is a tar to its end.
 
 use super::{Problem, chain};
+use crate::aci::check::Report;
 use crate::inspect::Error;
 use crate::inspect::contents::{Contents, Questions, read};
 use crate::inspect::image::{Image, Layer};
-use crate::inspect::packing::Packing;
-use crate::inspect::stream::{Bomb, Streamed, Wanted};
-use crate::untar::Fault;
+use crate::inspect::stream::{Streamed, Sum, Wanted};
+use crate::untar::{Bomb, Fault, Packing};
 
 /// What came of reading a layer.
 #[derive(Default)]
@@ -17,6 +17,8 @@ pub(super) struct Checked {
     pub(super) contents: Contents,
     /// Whether all of it was seen.
     pub(super) is_whole: bool,
+    /// What an ACI is as such.
+    pub(super) aci: Option<Report>,
 }
 
 /// Reads the layer with this number.
@@ -25,8 +27,13 @@ pub(super) fn check(image: &Image, at: usize) -> Checked {
     let questions = Questions { nars: true, mentions: true, files: false };
     // What is not packed is its own tar: its digest is the diff ID, and hashed once.
     let plain = Packing::of_layer(layer.descriptor().map_or("", |it| &it.media_type));
-    let diff_id = layer.diff_id().is_some() && plain != Some(Packing::None);
-    let (streamed, contents) = match read(image, layer, questions, Wanted { diff_id, all: true }) {
+    let sum = match image.sum() {
+        Sum::DiffId => {
+            layer.diff_id().filter(|_| plain != Some(Packing::None)).map(|_| Sum::DiffId)
+        }
+        Sum::ImageId => Some(Sum::ImageId),
+    };
+    let (streamed, contents) = match read(image, layer, questions, Wanted { sum, all: true }) {
         Ok(read) => read,
         Err(error) => {
             let problems = vec![Problem::new(kind_of(&error), layer.name(), chain(&error))];
@@ -50,6 +57,7 @@ pub(super) fn check(image: &Image, at: usize) -> Checked {
         packed: streamed.packed,
         unpacked: streamed.unpacked,
         contents,
+        aci: streamed.aci,
     }
 }
 
@@ -58,9 +66,7 @@ fn bytes(layer: &Layer, streamed: &Streamed<Error>) -> Vec<Problem> {
     let mut problems = Vec::new();
     let name = layer.name();
     if let Err(error) = &streamed.read {
-        let is_bomb =
-            error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Bomb>);
-        let kind = if is_bomb { "bomb" } else { "blob" };
+        let kind = if Bomb::is(error) { "bomb" } else { "blob" };
         problems.push(Problem::new(kind, &name, chain(error)));
     }
     let Some(descriptor) = layer.descriptor() else { return problems };

@@ -8,13 +8,13 @@ mod documents;
 mod layer;
 mod tree;
 
-use std::fs::File;
 use std::num::NonZeroUsize;
-use std::path::Path;
 
 use super::contents::Contents;
-use super::image::{Format, Image};
+use super::image::Image;
+use super::signature::{Outcome, Signature, signature};
 use super::{Error, parallel};
+use crate::aci::check::Report;
 use crate::closure::Store;
 
 /// Something that is wrong.
@@ -49,6 +49,8 @@ pub struct VerifyOptions {
     pub insist: bool,
     /// Whether store paths may name others that are not in the image.
     pub allow_dangling: bool,
+    /// Public keys, as `gpg --export` writes them: the image must be signed by one of them.
+    pub keys: Option<Vec<u8>>,
 }
 
 /// What was verified, and with what result.
@@ -68,6 +70,10 @@ pub struct Verified {
     pub nars: usize,
     /// Those whose NAR hash nobody knows, or cannot be had in one pass.
     pub unknown: usize,
+    /// What is no fault, and to be known all the same.
+    pub notes: Vec<Problem>,
+    /// The signature, if there is one.
+    pub signature: Option<Signature>,
     /// Names of store paths that are not in the image, where that is no fault.
     pub dangling: Vec<String>,
 }
@@ -78,47 +84,53 @@ pub fn verify(image: &Image, options: &VerifyOptions) -> Result<Verified, Error>
     if let Some(oci) = &image.oci {
         verified.problems.extend(documents::check(image, oci));
     }
-    if let Format::Aci { file } = &image.format {
-        verified.problems.extend(aci(file));
-    }
-    if let Format::AppImage { file, .. } = &image.format
-        && let Some(wrong) = super::facts::wrong_signature(file)
-    {
-        let place = file.display().to_string();
-        verified.problems.push(Problem::new(
-            "signature",
-            place,
-            format!("its signature is {wrong}"),
-        ));
-    }
+    signed(image, options.keys.as_deref(), &mut verified);
     // What cannot be read is a finding, so that this never fails.
     let read = parallel(image, options.threads, |at| Ok(layer::check(image, at)))?;
     let mut layers: Vec<Contents> = Vec::new();
     let mut is_whole = true;
     for checked in read {
         verified.problems.extend(checked.problems);
+        for finding in checked.aci.iter().flat_map(Report::errors) {
+            verified.problems.push(Problem::new("aci", image.name.clone(), finding.to_string()));
+        }
         verified.packed += checked.packed;
         verified.unpacked += checked.unpacked;
         verified.entries += checked.contents.items.len();
         is_whole &= checked.is_whole;
         layers.push(checked.contents);
     }
-    let (problems, merged) = tree::check(image, &layers);
-    verified.problems.extend(problems);
+    let merged = tree::check(image, &layers, &mut verified);
     // Of layers that could not be read to their end, nobody knows what is missing.
     closure::check(image, &layers, &merged, options, is_whole, &mut verified);
     Ok(verified)
 }
 
-/// What is wrong with an App Container Image apart from its files.
-fn aci(file: &Path) -> Vec<Problem> {
-    let place = || file.display().to_string();
-    match File::open(file).and_then(crate::aci::check) {
-        Ok(report) => {
-            report.errors().map(|it| Problem::new("aci", place(), it.to_string())).collect()
+/// Checks the signature, if there is one or must be.
+fn signed(image: &Image, keys: Option<&[u8]>, verified: &mut Verified) {
+    let place = |found: &Signature| match &found.file {
+        Some(file) => file.display().to_string(),
+        None => image.name.clone(),
+    };
+    let found = signature(image, keys);
+    let outcome = found.as_ref().map(Signature::outcome);
+    let text = |found: &Signature| format!("its signature is {}", found.text());
+    let problem = |found: &Signature| Problem::new("signature", place(found), text(found));
+    match (&found, outcome) {
+        (Some(found), Some(outcome)) if outcome.is_wrong() => {
+            verified.problems.push(problem(found));
         }
-        Err(error) => vec![Problem::new("aci", place(), chain(&error))],
+        (_, Some(Outcome::Good)) => {}
+        // Who named keys wants no less.
+        (Some(found), Some(_)) if keys.is_some() => verified.problems.push(problem(found)),
+        (Some(found), Some(_)) => verified.notes.push(problem(found)),
+        (None, _) if keys.is_some() => {
+            let text = "it has no signature that could be checked";
+            verified.problems.push(Problem::new("signature", image.name.clone(), text));
+        }
+        _ => {}
     }
+    verified.signature = found;
 }
 
 /// A file's name for a message.

@@ -3,18 +3,29 @@
 
 use std::collections::HashMap;
 
-use super::{Problem, shown};
+use super::{Problem, Verified, shown};
 use crate::inspect::contents::{Contents, Item, What};
 use crate::inspect::image::Image;
 use crate::inspect::merged::Merged;
 
-/// Checks each layer against those below it; answers with what is wrong all of them over each other.
-pub(super) fn check<'a>(image: &Image, layers: &'a [Contents]) -> (Vec<Problem>, Merged<'a>) {
-    let mut problems = Vec::new();
+/// Checks each layer against those below it, and tells what is wrong; answers with all of them over each other.
+pub(super) fn check<'a>(
+    image: &Image,
+    layers: &'a [Contents],
+    verified: &mut Verified,
+) -> Merged<'a> {
+    let Verified { problems, notes, .. } = verified;
     let mut merged = Merged::default();
     for (number, contents) in layers.iter().enumerate() {
         let mut tree = Tree { below: &merged, here: HashMap::new() };
         for item in &contents.items {
+            // Layers may have them, and containers as their users get them from elsewhere.
+            if let What::Special(kind) = item.what
+                && kind.ends_with("device")
+            {
+                let text = format!("it is a {kind}, which `extract` refuses or leaves out");
+                notes.push(Problem::new("device", shown(&item.path), text));
+            }
             if let Some((kind, text)) = tree.add(item) {
                 let layer = image.layers[number].name();
                 problems.push(Problem::new(
@@ -26,7 +37,7 @@ pub(super) fn check<'a>(image: &Image, layers: &'a [Contents]) -> (Vec<Problem>,
         }
         merged.push(number, contents);
     }
-    (problems, merged)
+    merged
 }
 
 struct Tree<'a, 'm> {

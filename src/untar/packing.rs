@@ -1,6 +1,16 @@
-//! How a blob or file is packed, by its first bytes.
+//! How a blob or file is packed, by its first bytes, and what comes out of it.
 
-use std::io::{self, Read};
+use std::fmt;
+use std::io::{self, BufReader, Read};
+
+use bzip2::bufread::MultiBzDecoder;
+use flate2::bufread::MultiGzDecoder;
+use lzma_rust2::XzReader;
+
+/// Bytes that are read at a time.
+const BUFFER: usize = 256 << 10;
+/// What an unpacker may take, in KiB: as much as the highest level of xz.
+const XZ_MEMORY: u32 = 80 << 10;
 
 /// The first bytes that are looked at.
 const HEAD: usize = 6;
@@ -30,7 +40,7 @@ impl Packing {
     }
 
     /// That of what comes next, and the bytes that were read to find out.
-    pub(super) fn sniff(reader: &mut dyn Read) -> io::Result<(Self, Vec<u8>)> {
+    pub(crate) fn sniff(reader: &mut dyn Read) -> io::Result<(Self, Vec<u8>)> {
         let mut head = Vec::new();
         reader.take(HEAD as u64).read_to_end(&mut head)?;
         Ok((Self::of(&head), head))
@@ -63,4 +73,25 @@ impl Packing {
             _ => return None,
         })
     }
+}
+
+impl fmt::Display for Packing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What comes out of `blob`, which may be of several members or frames, one behind the other.
+pub(crate) fn unpacked<'a, R: Read + Send + 'a>(
+    packing: Packing,
+    blob: R,
+) -> io::Result<Box<dyn Read + Send + 'a>> {
+    let buffered = |blob| BufReader::with_capacity(BUFFER, blob);
+    Ok(match packing {
+        Packing::None => Box::new(blob),
+        Packing::Gzip => Box::new(MultiGzDecoder::new(buffered(blob))),
+        Packing::Zstd => Box::new(zstd::stream::read::Decoder::new(blob)?),
+        Packing::Bzip2 => Box::new(MultiBzDecoder::new(buffered(blob))),
+        Packing::Xz => Box::new(XzReader::new_mem_limit(buffered(blob), true, XZ_MEMORY)),
+    })
 }
