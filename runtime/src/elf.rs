@@ -100,6 +100,24 @@ impl Table {
     }
 }
 
+/// Where the path of the program's loader is (`PT_INTERP`), as far as the file's first bytes tell.
+pub fn interpreter(head: &[u8]) -> Option<Range<usize>> {
+    /// `PT_INTERP`.
+    const INTERPRETER: [u8; 4] = [3, 0, 0, 0];
+    /// Bytes of a program header.
+    const PROGRAM: usize = 56;
+    if !head.starts_with(b"\x7fELF\x02\x01") {
+        return None;
+    }
+    let start = usize::try_from(u64_at(head, 0x20)?).ok()?;
+    let headers = head.get(start..)?.chunks_exact(PROGRAM);
+    let header =
+        headers.take(u16_at(head, 0x38)?.into()).find(|header| header.starts_with(&INTERPRETER))?;
+    let from = usize::try_from(u64_at(header, 8)?).ok()?;
+    let len = usize::try_from(u64_at(header, 0x20)?).ok()?;
+    Some(from..from.checked_add(len)?)
+}
+
 /// How much of a file [`Table::parse`] wants to see.
 pub const HEADER_LEN: usize = HEADER;
 
@@ -177,6 +195,7 @@ mod tests {
         fn no_head_does_harm(mut head in proptest::collection::vec(any::<u8>(), 64..300)) {
             head[..6].copy_from_slice(b"\x7fELF\x02\x01");
             head[0x3a..0x3c].copy_from_slice(&64u16.to_le_bytes());
+            let _ = interpreter(&head);
             if let Ok(table) = Table::parse(&head) {
                 let _ = table.end(&head);
                 let _ = table.names(&head);

@@ -63,11 +63,18 @@ fn map(size: usize) -> *mut u8 {
 
 impl Free {
     fn take(&mut self, class: usize) -> *mut u8 {
-        if let Some(piece) = NonNull::new(self.lists[class]) {
-            // SAFETY: pieces on the lists are free memory whose first word `give` has written.
-            self.lists[class] = unsafe { piece.as_ref().next };
-            return piece.as_ptr().cast();
-        }
+        self.take_used(class).unwrap_or_else(|| self.take_fresh(class))
+    }
+
+    fn take_used(&mut self, class: usize) -> Option<*mut u8> {
+        let piece = NonNull::new(self.lists[class])?;
+        // SAFETY: pieces on the lists are free memory whose first word `give` has written.
+        self.lists[class] = unsafe { piece.as_ref().next };
+        Some(piece.as_ptr().cast())
+    }
+
+    /// Memory that nobody has had: all zeros, and not there before it is touched.
+    fn take_fresh(&mut self, class: usize) -> *mut u8 {
         let size = SMALLEST << class;
         if size >= CHUNK {
             return map(size);
@@ -130,14 +137,21 @@ unsafe impl GlobalAlloc for Heap {
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promise is handed on.
-        let piece = unsafe { self.alloc(layout) };
-        let fresh = layout.size().max(layout.align()) > LARGE / 2;
-        if !piece.is_null() && !fresh {
+        let size = layout.size().max(layout.align());
+        if size > LARGE / 2 || layout.align() > PAGE {
+            // SAFETY: the caller's promise is handed on.
+            return unsafe { self.alloc(layout) };
+        }
+        let class = class(size);
+        let mut free = FREE.lock();
+        if let Some(piece) = free.take_used(class) {
+            drop(free);
             // SAFETY: the piece has at least so many bytes.
             unsafe { piece.write_bytes(0, layout.size()) };
+            return piece;
         }
-        piece
+        // Large buffers are often filled in part: the rest costs nothing then.
+        free.take_fresh(class)
     }
 
     unsafe fn realloc(&self, piece: *mut u8, layout: Layout, size: usize) -> *mut u8 {

@@ -12,7 +12,7 @@
 //! - [`serve`]: the image as a file system, over FUSE.
 //! - [`registration`]: what Nix's database says of a store path.
 //! - [`file`], [`elf`], [`image`], [`metadata`]: the AppImage, its head, the image in it, what that says of itself.
-//! - [`run`], [`flags`], [`environment`]: from the command line to the application.
+//! - [`run`], [`flags`], [`environment`], [`program`]: from the command line to the application.
 //! - [`engine`]: the ways to make the image's files appear at their place, each tried by doing it.
 //! - [`fusermount`], [`cache`], [`extract`], [`rewrite`], [`removal`], [`names`], [`pattern`]: what they are made of.
 //! - [`message`], [`failure`]: what is told to people.
@@ -43,6 +43,7 @@ pub mod mutex;
 pub mod names;
 pub mod pattern;
 pub mod process;
+pub mod program;
 pub mod registration;
 pub mod removal;
 pub mod rewrite;

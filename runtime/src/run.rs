@@ -16,10 +16,11 @@ use crate::extract::{self, extract};
 use crate::failure::{CANNOT_RUN, Doing, Failure, Reason, shown};
 use crate::file::AppFile;
 use crate::flags::{EXTRACT_AND_RUN, HELP, Request};
-use crate::image::{self, AppImage};
+use crate::image::{self, AppImage, AppImageReader};
 use crate::message::{self, write_all};
 use crate::metadata::{self, Metadata};
 use crate::process::{Forked, execve, exit_group, fork, restore};
+use crate::program;
 use crate::start::Start;
 
 /// What the program does; gives its exit code.
@@ -49,15 +50,10 @@ fn dispatch(start: &Start) -> Result<i32, Failure> {
         }
         Request::Mount => {
             let image = open(&file)?;
-            let bytes = read_metadata(&image)?;
+            let bytes = read_metadata(&mut image.reader(image::Codecs::default()))?;
             let metadata = parse(bytes.as_deref())?;
-            engine::mount_and_wait(&Job {
-                start,
-                file: &file,
-                image: &image,
-                metadata: &metadata,
-            })?;
-            Ok(0)
+            let job = Job { start, file: &file, image: &image, metadata: &metadata, program: None };
+            engine::mount_and_wait(&job).map(|()| 0)
         }
         Request::Help => {
             let help = HELP.replace("{}", &shown(&file.path));
@@ -100,13 +96,12 @@ fn open(file: &AppFile) -> Result<AppImage, Failure> {
         .doing(format_args!("read the image in `{}`", shown(&file.path)))
 }
 
-fn read_metadata(image: &AppImage) -> Result<Option<Vec<u8>>, Failure> {
-    let mut reader = image.reader(image::Codecs::default());
+fn read_metadata(reader: &mut AppImageReader<'_>) -> Result<Option<Vec<u8>>, Failure> {
     let what = format_args!("read `{}` in the image", metadata::NAME);
-    let Some(inode) = image::find(&mut reader, metadata::NAME.as_bytes()).doing(what)? else {
+    let Some(inode) = image::find(reader, metadata::NAME.as_bytes()).doing(what)? else {
         return Ok(None);
     };
-    image::read_file(&mut reader, &inode, metadata::LIMIT).doing(what)
+    image::read_file(reader, &inode, metadata::LIMIT).doing(what)
 }
 
 fn parse(bytes: Option<&[u8]>) -> Result<Metadata<'_>, Failure> {
@@ -118,11 +113,23 @@ fn parse(bytes: Option<&[u8]>) -> Result<Metadata<'_>, Failure> {
     )
 }
 
+/// The program of the store that `AppRun` is a link to. It is run by its own path: many programs look for their own files
+/// beside it, or do what it says; `ARGV0` has the name that was typed.
+fn linked_program(
+    reader: &mut AppImageReader<'_>,
+    metadata: &Metadata<'_>,
+) -> Result<Option<Vec<u8>>, Failure> {
+    let Some(store) = metadata.store else { return Ok(None) };
+    program::linked(reader, store).doing("look for `AppRun` in the image")
+}
+
 fn run_application(start: &Start, file: &AppFile) -> Result<i32, Failure> {
     let image = open(file)?;
-    let bytes = read_metadata(&image)?;
+    let mut reader = image.reader(image::Codecs::default());
+    let bytes = read_metadata(&mut reader)?;
     let metadata = parse(bytes.as_deref())?;
-    let job = Job { start, file, image: &image, metadata: &metadata };
+    let program = linked_program(&mut reader, &metadata)?;
+    let job = Job { start, file, image: &image, metadata: &metadata, program: program.as_deref() };
     // Known before the root changes: afterwards the directory may have no path.
     let directory = rustix::process::getcwd(Vec::new()).ok();
     let ready = engine::prepare(&job)?;
@@ -162,29 +169,25 @@ fn become_application(
             environment.set(variable.as_bytes(), &folder);
         }
     }
-    let program =
-        ready.program.clone().unwrap_or_else(|| [&ready.directory[..], b"/AppRun"].concat());
-    let Ok(path) = CString::new(program) else {
+    let mut arguments = arguments.to_vec();
+    let path = match job.program {
+        Some(program) => {
+            let mut program = program.to_vec();
+            if let Some(rewrite) = &ready.rewrite {
+                rewrite.apply(&mut program);
+            }
+            program
+        }
+        None => [&ready.directory[..], b"/AppRun"].concat(),
+    };
+    let Ok(path) = CString::new(path) else {
         return Failure::new("the path of `AppRun` has a zero in it");
     };
-    let own_name = own_name(job, ready);
-    let mut arguments = arguments.to_vec();
-    if let (Some(first), Some(name)) = (arguments.first_mut(), &own_name) {
-        *first = name;
+    if let (Some(first), Some(_)) = (arguments.first_mut(), job.program) {
+        *first = &path;
     }
     let error = execve(&path, &arguments, &environment.entries());
     Failure::new(format!("cannot run `{}`: {}", shown(path.as_bytes()), Reason(error)))
-}
-
-/// What a program of the store is called if `AppRun` is a link to it. Many look for their own files beside it, or do
-/// what it says; `ARGV0` has the name that was typed.
-fn own_name(job: &Job<'_>, ready: &Ready) -> Option<CString> {
-    let store = job.metadata.store?;
-    let mut name = engine::linked_program(job, store).ok()?;
-    if let Some(rewrite) = &ready.rewrite {
-        rewrite.apply(&mut name);
-    }
-    CString::new(name).ok()
 }
 
 fn is_directory(path: &[u8]) -> bool {
@@ -195,9 +198,11 @@ fn is_directory(path: &[u8]) -> bool {
 /// Runs the application from a folder that is removed when it has ended.
 fn run_once(start: &Start, file: &AppFile) -> Result<i32, Failure> {
     let image = open(file)?;
-    let bytes = read_metadata(&image)?;
+    let mut reader = image.reader(image::Codecs::default());
+    let bytes = read_metadata(&mut reader)?;
     let metadata = parse(bytes.as_deref())?;
-    let job = Job { start, file, image: &image, metadata: &metadata };
+    let program = linked_program(&mut reader, &metadata)?;
+    let job = Job { start, file, image: &image, metadata: &metadata, program: program.as_deref() };
     let once = engine::unpack_once(&job)?;
     // Ctrl-C is for the application; what it leaves is removed all the same.
     for signal in [Signal::INT, Signal::QUIT] {

@@ -1,6 +1,8 @@
 //! One byte through a pipe: go on. Its end instead: whoever would have sent it has failed or is gone.
 
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::Timespec;
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 
@@ -24,6 +26,12 @@ pub(super) struct Wait(pub(super) OwnedFd);
 pub(super) struct Go(OwnedFd);
 
 impl Wait {
+    /// Whether [`Self::wait`] would not wait.
+    pub(super) fn is_over(&self) -> bool {
+        let mut wanted = [PollFd::new(&self.0, PollFlags::IN)];
+        poll(&mut wanted, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+    }
+
     /// Whether to go on.
     pub(super) fn wait(self) -> bool {
         let mut byte = [0];

@@ -4,19 +4,14 @@
 //! the image was made.
 
 use alloc::format;
-use alloc::vec::Vec;
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
-use squashfs::read::Kind;
 
 use super::{Job, Ready};
 use crate::failure::{Doing, Failure, shown};
-use crate::image::{Codecs, Source, find};
+use crate::image::Source;
 use crate::registration::{Answer, Database};
-
-/// As many links as the kernel follows.
-const LINKS: usize = 40;
 
 /// The engine.
 pub(super) fn prepare(job: &Job<'_>) -> Result<Ready, Failure> {
@@ -44,10 +39,11 @@ pub(super) fn prepare(job: &Job<'_>) -> Result<Ready, Failure> {
             )));
         }
     }
-    let program = linked_program(job, store)?;
+    let outside = || Failure::new("`AppRun` is no link into the store");
+    let program = job.program.ok_or_else(outside)?;
     let inner = program.get(store.len() + 1..).unwrap_or_default();
     let first = inner.split(|byte| *byte == b'/').next().unwrap_or_default();
-    Ok(Ready { directory: absolute(first), program: Some(program), rewrite: None })
+    Ok(Ready { directory: absolute(first), rewrite: None })
 }
 
 /// Nix's database beside the store.
@@ -71,56 +67,4 @@ fn open(store: &[u8]) -> Result<Database<Source>, Failure> {
         .fold(0, u64::saturating_add);
     Database::open(Source(fd), size, log)
         .ok_or_else(|| Failure::new(format!("`{}` is in use or no database of Nix", shown(&path))))
-}
-
-/// The program in the store that `AppRun` is a link to.
-pub fn linked_program(job: &Job<'_>, store: &[u8]) -> Result<Vec<u8>, Failure> {
-    let outside = || Failure::new("`AppRun` is no link into the store");
-    let mut reader = job.image.reader(Codecs::default());
-    let mut path = b"AppRun".to_vec();
-    for _ in 0..LINKS {
-        let absolute = [b"/", &path[..]].concat();
-        if absolute.strip_prefix(store).is_some_and(|rest| rest.starts_with(b"/")) {
-            return Ok(absolute);
-        }
-        let inode = find(&mut reader, &path).doing("read the image")?.ok_or_else(outside)?;
-        let Kind::Symlink(_) = inode.kind else { return Err(outside()) };
-        let target = reader.read_link(&inode).doing("read the image")?;
-        path = followed(&path, &target);
-    }
-    Err(outside())
-}
-
-/// Where a link at `path` leads, from the root and without a leading slash.
-fn followed(path: &[u8], target: &[u8]) -> Vec<u8> {
-    let mut names: Vec<&[u8]> = Vec::new();
-    if !target.starts_with(b"/") {
-        names.extend(path.split(|byte| *byte == b'/'));
-        names.pop();
-    }
-    for name in target.split(|byte| *byte == b'/') {
-        match name {
-            b"" | b"." => {}
-            b".." => drop(names.pop()),
-            name => names.push(name),
-        }
-    }
-    names.join(&b'/')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::followed;
-
-    #[test]
-    fn links_lead_where_the_kernel_would_go() {
-        for (path, target, end) in [
-            ("AppRun", "usr/bin/x", "usr/bin/x"),
-            ("AppRun", "/nix/store/a/bin/x", "nix/store/a/bin/x"),
-            ("usr/bin/x", "../lib/./x", "usr/lib/x"),
-            ("AppRun", "../../x", "x"),
-        ] {
-            assert_eq!(followed(path.as_bytes(), target.as_bytes()), end.as_bytes());
-        }
-    }
 }

@@ -34,7 +34,6 @@ use crate::metadata::Metadata;
 use crate::rewrite::Rewrite;
 use crate::start::Start;
 
-pub use host_store::linked_program;
 pub use mount_point::mount_and_wait;
 pub use unpacked::unpack_once;
 
@@ -49,6 +48,8 @@ pub struct Job<'a> {
     pub image: &'a AppImage,
     /// What the image says of itself.
     pub metadata: &'a Metadata<'a>,
+    /// The program of the image's store that `AppRun` is a link to.
+    pub program: Option<&'a [u8]>,
 }
 
 impl Job<'_> {
@@ -65,8 +66,6 @@ impl Job<'_> {
 pub struct Ready {
     /// The directory that holds `AppRun`.
     pub directory: Vec<u8>,
-    /// The program to run, if it is not `AppRun` there.
-    pub program: Option<Vec<u8>>,
     /// What the store's path was rewritten to.
     pub rewrite: Option<Rewrite>,
 }

@@ -86,20 +86,20 @@ fn place(job: &Job<'_>, store: Option<&[u8]>) -> Result<Ready, Failure> {
         let serving = Serving { rewrite: rewrite.clone() };
         match (&device, &program) {
             (Some(device), _) => {
-                let go = server::start(job, device, serving)?;
+                let server = server::start(job, device, serving)?;
                 mount(device, &directory, job, true)?;
-                go.go().doing("let the server begin")
+                server.go()
             }
             (None, Some(program)) => {
                 let device = fusermount::mount(program, &directory, job.file.name())?;
-                server::start(job, &device, serving)?.go().doing("let the server begin")
+                server::start(job, &device, serving)?.go()
             }
             (None, None) => Ok(()),
         }
     };
     // From now on somebody sees to what is left behind, however this ends.
     match mounted().and_then(|()| watcher::start(&left)) {
-        Ok(()) => Ok(Ready { directory, program: None, rewrite }),
+        Ok(()) => Ok(Ready { directory, rewrite }),
         Err(failure) => {
             left.remove();
             Err(failure)

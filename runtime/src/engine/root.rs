@@ -13,8 +13,8 @@ use crate::failure::{Doing, Failure};
 pub(super) fn over_fuse(job: &Job<'_>) -> Result<Ready, Failure> {
     allowed()?;
     let device = server::open_device()?;
-    let go = server::start(job, &device, Serving::default())?;
-    enter(job, Source::Fuse { device: &device, go })
+    let server = server::start(job, &device, Serving::default())?;
+    enter(job, Source::Fuse { device: &device, server })
 }
 
 /// An unpacked image.

@@ -5,7 +5,7 @@
 
 use rustix::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{Signal, WaitOptions};
+use rustix::process::{Pid, Signal, WaitOptions};
 
 use super::Job;
 use super::handshake::{Go, Wait, pipe};
@@ -13,13 +13,40 @@ use crate::failure::{Doing, Failure};
 use crate::image::{Codecs, Source};
 use crate::process::{Forked, close_from, exit_group, fork, ignore};
 use crate::rewrite::Rewrite;
-use crate::serve::{ServeOptions, serve};
+use crate::serve::{Serve, ServeOptions};
 
 /// How the image is shown.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Serving {
     /// Replaced in files and links as they are read.
     pub(super) rewrite: Option<Rewrite>,
+}
+
+/// A server that waits to be let go, or ends if it never is.
+#[derive(Debug)]
+pub(super) struct Started {
+    go: Option<Go>,
+    /// The process that has started it and ends at once.
+    parent: Option<Pid>,
+}
+
+impl Started {
+    /// The image is mounted.
+    pub(super) fn go(mut self) -> Result<(), Failure> {
+        match self.go.take() {
+            Some(go) => go.go().doing("let the server begin"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        // Only now: while the image was being mounted, nobody had to wait for a process to begin and to end.
+        if let Some(parent) = self.parent {
+            let _ = rustix::process::waitpid(Some(parent), WaitOptions::empty());
+        }
+    }
 }
 
 /// Opens the device; the kernel ties it to the user namespace that it is opened in.
@@ -30,15 +57,13 @@ pub(super) fn open_device() -> Result<OwnedFd, Failure> {
 
 /// Starts the server as a child of nobody. It waits to be let go until the image is mounted: before, reading the device
 /// is an error.
-pub(super) fn start(job: &Job<'_>, device: &OwnedFd, serving: Serving) -> Result<Go, Failure> {
+pub(super) fn start(job: &Job<'_>, device: &OwnedFd, serving: Serving) -> Result<Started, Failure> {
     let (wait, go) = pipe().doing("make a pipe")?;
     // SAFETY: this program has one thread until its server starts others.
     match unsafe { fork() }.doing("start the server")? {
         Forked::Parent(child) => {
             drop(wait);
-            // The child ends at once, so that the server is adopted by the system.
-            let _ = rustix::process::waitpid(Some(child), WaitOptions::empty());
-            Ok(go)
+            Ok(Started { go: Some(go), parent: Some(child) })
         }
         Forked::Child => {
             // SAFETY: as above.
@@ -47,6 +72,7 @@ pub(super) fn start(job: &Job<'_>, device: &OwnedFd, serving: Serving) -> Result
                     drop(go);
                     run(job, device, &wait, serving)
                 }
+                // The server is adopted by the system.
                 _ => exit_group(0),
             }
         }
@@ -58,11 +84,11 @@ pub(super) fn start_beside(
     job: &Job<'_>,
     device: &OwnedFd,
     serving: Serving,
-) -> Result<Go, Failure> {
+) -> Result<Started, Failure> {
     let (wait, go) = pipe().doing("make a pipe")?;
     // SAFETY: as in `start`.
     match unsafe { fork() }.doing("start the server")? {
-        Forked::Parent(_) => Ok(go),
+        Forked::Parent(_) => Ok(Started { go: Some(go), parent: None }),
         Forked::Child => {
             drop(go);
             run(job, device, &wait, serving)
@@ -73,11 +99,22 @@ pub(super) fn start_beside(
 fn run(job: &Job<'_>, device: &OwnedFd, wait: &Wait, serving: Serving) -> ! {
     let descriptors = [device.as_raw_fd(), job.file.source.0.as_raw_fd(), wait.0.as_raw_fd()];
     let Some([device, file, wait]) = detach(descriptors) else { exit_group(1) };
-    if !Wait(wait).wait() {
+    let options = ServeOptions { rewrite: serving.rewrite, ..ServeOptions::default() };
+    let wait = Wait(wait);
+    let mut image = Serve::<_, Codecs>::open(device, Source(file), job.file.offset, options);
+    if let Ok(image) = &mut image {
+        image.read_ahead(job.program.unwrap_or(b"AppRun"), || wait.is_over());
+    }
+    if !wait.wait() {
         exit_group(0);
     }
-    let options = ServeOptions { rewrite: serving.rewrite, ..ServeOptions::default() };
-    serve::<_, Codecs>(device, Source(file), job.file.offset, options)
+    match image {
+        Ok(image) => image.serve(),
+        Err(error) => {
+            crate::message::error(format_args!("the image cannot be served: {error}"));
+            exit_group(1)
+        }
+    }
 }
 
 /// Lets go of everything that the starting process had but these descriptors, which get the numbers 3, 4 and 5.

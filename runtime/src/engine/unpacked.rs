@@ -42,7 +42,7 @@ pub(super) fn prepare(job: &Job<'_>) -> Result<Ready, Failure> {
             Ok(link) => {
                 let rewrite = Rewrite::new(&[store, b"/"].concat(), &[&link[..], b"/"].concat());
                 let directory = cache.folder(&name, |fd| unpack(job, fd, rewrite.as_ref()))?;
-                return Ok(Ready { directory, program: None, rewrite });
+                return Ok(Ready { directory, rewrite });
             }
             Err(failure) => reason = failure,
         }

@@ -100,14 +100,16 @@ fn help(job: &Job<'_>, folder: Option<&[u8]>) -> Result<(), Failure> {
         Some(_) => None,
         None => {
             let device = server::open_device()?;
-            let go = server::start_beside(job, &device, Serving::default())?;
-            Some((device, go))
+            let server = server::start_beside(job, &device, Serving::default())?;
+            Some((device, server))
         }
     };
     // SAFETY: the flag concerns mounts, not descriptors.
     unsafe { unshare_unsafe(UnshareFlags::NEWNS) }.doing("make a mount namespace")?;
     match (folder, served) {
-        (None, Some((device, go))) => view::build(job, Source::Fuse { device: &device, go }),
+        (None, Some((device, server))) => {
+            view::build(job, Source::Fuse { device: &device, server })
+        }
         (folder, _) => view::build(job, Source::Folder(folder.unwrap_or_default())),
     }
 }

@@ -14,14 +14,12 @@ use rustix::io::Errno;
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 use rustix::process::{chdir, chroot, fchdir, pivot_root};
 
-use super::handshake::Go;
+use super::server::Started;
 use super::{Job, Ready};
 use crate::failure::{Doing, Failure, shown};
 
 /// Where the image's root is seen: `APPDIR`.
 const IMAGE: &str = "/.appimage";
-/// Where the host's root is while the view is built.
-const HOST: &str = "/.host";
 
 /// Where the image's files come from.
 pub(super) enum Source<'a> {
@@ -29,8 +27,8 @@ pub(super) enum Source<'a> {
     Fuse {
         /// Its device.
         device: &'a OwnedFd,
-        /// What lets it go.
-        go: Go,
+        /// Itself.
+        server: Started,
     },
     /// A folder of the host.
     Folder(&'a [u8]),
@@ -53,34 +51,41 @@ pub(super) fn build(job: &Job<'_>, source: Source<'_>) -> Result<(), Failure> {
 
 fn replace_root(job: &Job<'_>, source: Source<'_>) -> Result<(), Failure> {
     separate()?;
-    let base = base().doing("list the root directory")?;
-    rustix::mount::mount(
-        c"appimage",
-        &base,
-        c"tmpfs",
-        MountFlags::NOSUID | MountFlags::NODEV,
-        c"mode=0755",
-    )
-    .doing(format_args!("mount a file system in memory on `{}`", shown(base.as_bytes())))?;
-    let enter = || {
-        chdir(&base)?;
-        rustix::fs::mkdir(&HOST[1..], Mode::RWXU)?;
-        rustix::fs::mkdir(&IMAGE[1..], Mode::from_raw_mode(0o755))?;
-        pivot_root(c".", &HOST[1..])?;
-        chdir(c"/")
-    };
-    if let Err(error) = enter() {
-        let _ = rustix::mount::unmount(&base, UnmountFlags::DETACH);
-        return Err(error).doing("change the root directory");
+    // It is mounted on the root itself. This process does not notice: its paths begin below, so that those from the root
+    // are the host's, and those from the working directory the view's.
+    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+    rustix::mount::mount(c"appimage", c"/", c"tmpfs", flags, c"mode=0755")
+        .doing("mount a file system in memory")?;
+    let entered = climb().doing("go to the new root directory");
+    let built = entered.and_then(|()| fill(job, source)).and_then(|()| {
+        become_root().doing("change the root directory")?;
+        let locked = MountFlags::BIND | MountFlags::RDONLY | flags;
+        rustix::mount::mount_remount(c"/", locked, c"").doing("make the root read-only")
+    });
+    if built.is_err() {
+        let back = climb().and_then(|()| rustix::mount::unmount(c".", UnmountFlags::DETACH));
+        back.and_then(|()| chdir(c"/")).doing("change back the root directory")?;
     }
-    if let Err(failure) = fill(job, source) {
-        // The way back: what was the host's root takes the place again, and the view is where it was mounted.
-        let back = pivot_root(HOST, &[HOST.as_bytes(), base.as_bytes()].concat()[..])
-            .and_then(|()| chdir(c"/"))
-            .and_then(|()| rustix::mount::unmount(&base, UnmountFlags::DETACH));
-        return back.doing("change back the root directory").and(Err(failure));
+    built
+}
+
+/// Goes to what is mounted on the root: `..` leads there.
+fn climb() -> Result<(), Errno> {
+    chdir(c"/..")
+}
+
+/// The working directory becomes the root. The former one stays below, out of sight: to unmount it would take as long as
+/// all that was mounted.
+fn become_root() -> Result<(), Errno> {
+    match chroot(c".") {
+        // Whoever may mount may exchange roots at least.
+        Err(Errno::PERM) => {
+            pivot_root(c".", c".")?;
+            rustix::mount::unmount(c".", UnmountFlags::DETACH)?;
+            chdir(c"/")
+        }
+        done => done,
     }
-    Ok(())
 }
 
 /// Sees to it that nothing mounted here is seen elsewhere; what the host mounts later is still seen here.
@@ -122,63 +127,47 @@ fn separate() -> Result<(), Failure> {
     inside().doing("make the mounts private within a changed root")
 }
 
-/// A directory to cover for a moment: what is in it comes back with the change of the root.
-fn base() -> Result<CString, Errno> {
-    if is_directory(b"/tmp") {
-        return Ok(c"/tmp".into());
-    }
-    for (name, kind) in entries(b"/")? {
-        if kind == FileType::Directory {
-            return CString::new([b"/", name.as_bytes()].concat()).map_err(|_| Errno::INVAL);
-        }
-    }
-    Err(Errno::NOENT)
-}
-
 fn fill(job: &Job<'_>, source: Source<'_>) -> Result<(), Failure> {
     let store = job.metadata.store;
-    let host_store = store.map(|store| [HOST.as_bytes(), store].concat());
-    let merged = host_store.as_ref().is_some_and(|path| is_directory(path));
+    let merged = store.is_some_and(is_directory);
     let names: Vec<&[u8]> = match store {
         Some(store) if !merged => store.split(|byte| *byte == b'/').skip(1).collect(),
         _ => Vec::new(),
     };
-    bind_all(job, HOST.as_bytes(), b"", &names)?;
+    make(&IMAGE[1..]).doing("make the image's mount point")?;
+    bind_all(job, b"", b"", &names)?;
     match source {
-        Source::Fuse { device, go } => {
-            super::mount_point::mount(device, IMAGE.as_bytes(), job, true)
-                .and_then(|()| go.go().doing("let the server begin"))?;
+        Source::Fuse { device, server } => {
+            super::mount_point::mount(device, IMAGE[1..].as_bytes(), job, true)?;
+            server.go()?;
         }
         Source::Folder(path) => {
-            rustix::mount::mount_bind_recursive(&[HOST.as_bytes(), path].concat()[..], IMAGE)
+            rustix::mount::mount_bind_recursive(path, &IMAGE[1..])
                 .doing("bind the unpacked image")?;
         }
     }
-    if let (Some(store), Some(host_store)) = (store, host_store) {
-        let inner = [IMAGE.as_bytes(), store].concat();
-        let bound = match merged && merge(job, &inner, &host_store, store) {
+    if let Some(store) = store {
+        let inner = [&IMAGE.as_bytes()[1..], store].concat();
+        let bound = match merged && merge(job, &inner, store) {
             true => Ok(()),
-            false => rustix::mount::mount_bind_recursive(&inner[..], store),
+            false => rustix::mount::mount_bind_recursive(&inner[..], &store[1..]),
         };
         bound.doing(format_args!("bind the image's store to `{}`", shown(store)))?;
     }
-    rustix::mount::unmount(HOST, UnmountFlags::DETACH).doing("unmount the former root")?;
-    rustix::fs::rmdir(HOST).doing("remove the former root's mount point")?;
-    let locked = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
-    rustix::mount::mount_remount(c"/", locked, c"").doing("make the root read-only")
+    Ok(())
 }
 
 /// Both stores at once, the image's first. Kernels without overlays for users show the image's alone.
-fn merge(job: &Job<'_>, image: &[u8], host: &[u8], store: &[u8]) -> bool {
+fn merge(job: &Job<'_>, image: &[u8], store: &[u8]) -> bool {
     // These mean something in the list of directories.
     if store.iter().any(|byte| b":,\\".contains(byte)) {
         return false;
     }
-    let Ok(options) = CString::new([b"lowerdir=", image, b":", host].concat()) else {
+    let Ok(options) = CString::new([b"lowerdir=", image, b":", store].concat()) else {
         return false;
     };
     let flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
-    match rustix::mount::mount(c"appimage", store, c"overlay", flags, options.as_c_str()) {
+    match rustix::mount::mount(c"appimage", &store[1..], c"overlay", flags, options.as_c_str()) {
         Ok(()) => true,
         Err(error) => {
             job.tell(format_args!(
@@ -190,27 +179,27 @@ fn merge(job: &Job<'_>, image: &[u8], host: &[u8], store: &[u8]) -> bool {
     }
 }
 
-/// Binds what is in a directory of the host to the same names in the view. Where the store is to appear but the host has
-/// no such directory (`names` leads there), directories are made instead.
+/// Binds what is in a directory of the host to the same names in the view: `host` begins with a slash or is empty, `view`
+/// ends with one or is. Where the store is to appear but the host has no such directory (`names` leads there), directories
+/// are made instead.
 fn bind_all(job: &Job<'_>, host: &[u8], view: &[u8], names: &[&[u8]]) -> Result<(), Failure> {
     let mut descended = false;
-    let what = format_args!("list `{}`", shown(host));
-    for (name, kind) in entries(host).doing(what)? {
+    let directory = [host, b"/"].concat();
+    for (name, kind) in entries(&directory).doing(format_args!("list `{}`", shown(&directory)))? {
         let name = name.as_bytes();
-        if view.is_empty() && [&HOST.as_bytes()[1..], &IMAGE.as_bytes()[1..]].contains(&name) {
+        if view.is_empty() && name == &IMAGE.as_bytes()[1..] {
             continue;
         }
-        let (from, to) = ([host, b"/", name].concat(), [view, b"/", name].concat());
+        let (from, to) = ([&directory[..], name].concat(), [view, name].concat());
         if names.first() == Some(&name) && kind == FileType::Directory {
             descended = true;
-            rustix::fs::mkdir(&to[..], Mode::from_raw_mode(0o755))
-                .doing(format_args!("make `{}`", shown(&to)))?;
-            bind_all(job, &from, &to, &names[1..])?;
+            make(&to[..]).doing(format_args!("make `/{}`", shown(&to)))?;
+            bind_all(job, &from, &[&to[..], b"/"].concat(), &names[1..])?;
         } else if let Err(error) = bind(&from, &to, kind) {
             // Something that is gone by now, or a mount that denies itself even to root.
             job.tell(format_args!(
                 "`{}` is left out: {}",
-                shown(&to),
+                shown(&from),
                 crate::failure::Reason(error)
             ));
         }
@@ -220,12 +209,15 @@ fn bind_all(job: &Job<'_>, host: &[u8], view: &[u8], names: &[&[u8]]) -> Result<
     }
     let mut path = view.to_vec();
     for name in names {
-        path.push(b'/');
         path.extend_from_slice(name);
-        rustix::fs::mkdir(&path[..], Mode::from_raw_mode(0o755))
-            .doing(format_args!("make `{}`", shown(&path)))?;
+        make(&path[..]).doing(format_args!("make `/{}`", shown(&path)))?;
+        path.push(b'/');
     }
     Ok(())
+}
+
+fn make<P: rustix::path::Arg>(path: P) -> Result<(), Errno> {
+    rustix::fs::mkdir(path, Mode::from_raw_mode(0o755))
 }
 
 fn bind(from: &[u8], to: &[u8], kind: FileType) -> Result<(), Errno> {
@@ -235,7 +227,7 @@ fn bind(from: &[u8], to: &[u8], kind: FileType) -> Result<(), Errno> {
             rustix::fs::symlink(&target, to)
         }
         FileType::Directory => {
-            rustix::fs::mkdir(to, Mode::from_raw_mode(0o755))?;
+            make(to)?;
             rustix::mount::mount_bind_recursive(from, to)
         }
         _ => {

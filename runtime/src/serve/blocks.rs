@@ -110,6 +110,10 @@ impl BlockCache {
         }
         // SAFETY: until the state says otherwise, the thread that set `LOADING` is alone with the block.
         let block = unsafe { &mut *slot.block.get() };
+        if block.capacity() == 0 {
+            // Memory that is new is all zeros already.
+            *block = alloc::vec![0; self.block_size];
+        }
         block.resize(self.block_size, 0);
         let loaded = load(block);
         block.truncate(*loaded.as_ref().unwrap_or(&0));
@@ -223,6 +227,11 @@ impl Pinned<'_> {
     /// while its memory is still in the processor's cache.
     pub(super) fn spend(&mut self) {
         self.spent = true;
+    }
+
+    /// Somebody will ask for the block.
+    pub(super) fn keep(&mut self) {
+        self.spent = false;
     }
 }
 

@@ -1,15 +1,17 @@
 //! Serves an image to the kernel: FUSE's protocol spoken over `/dev/fuse`, without a library.
 //!
-//! The process that calls [`serve`] is the server and nothing else. It asks nobody to unmount anything: when the last
+//! The process that calls [`Serve::serve`] is the server and nothing else. It asks nobody to unmount anything: when the last
 //! process that uses the file system has ended, the kernel says so, and the server ends too.
 //!
 //! - [`protocol`]: requests and answers as bytes, and what is agreed on at the beginning (`linux/fuse.h`).
 //! - [`Server`] has what all threads share, a [`Worker`] answers requests with it, one after the other.
 //! - [`blocks`]: data that was decompressed, each block by one thread while the others wait for it.
+//! - [`ahead`]: what is read before anybody asks.
 //!
 //! What takes no request takes no time: files and directories are not opened (the kernel learns that it need not ask),
 //! names and attributes are valid for ever, also that there is no such name, and the data stays in the kernel's cache.
 
+mod ahead;
 mod blocks;
 mod data;
 mod metadata;
@@ -32,6 +34,7 @@ use squashfs::read::{Decompress, Error, Image, ReadAt};
 use crate::process::exit_group;
 use crate::rewrite::Rewrite;
 use crate::thread;
+use ahead::Ahead;
 use blocks::BlockCache;
 use metadata::SharedMetadata;
 use worker::Worker;
@@ -55,6 +58,8 @@ struct Server<S> {
     blocks: BlockCache,
     rewrite: Option<Rewrite>,
     marks: data::Marks,
+    ahead: Ahead,
+    threads: usize,
     /// The bits of `FUSE_INIT` that the kernel knows.
     kernel: AtomicU32,
 }
@@ -76,29 +81,73 @@ impl<S: ReadAt + Send + Sync + 'static> Server<S> {
             blocks: BlockCache::new(slots, block_size),
             rewrite,
             marks: data::Marks::default(),
+            ahead: Ahead::default(),
+            threads,
             kernel: AtomicU32::new(0),
         })
     }
 }
 
-/// Serves the image that begins at `offset` of the source to the file system that was mounted with `fuse`, until it is
-/// gone; then the process ends. Each thread makes a codec of its own.
-pub fn serve<S, D>(fuse: OwnedFd, source: S, offset: u64, options: ServeOptions) -> !
+/// An image that can be served.
+#[derive(Debug)]
+pub struct Serve<S: 'static, D> {
+    /// Of the first thread.
+    worker: Worker<S, D>,
+}
+
+impl<S, D> Serve<S, D>
 where
     S: ReadAt + Send + Sync + 'static,
     D: Decompress + Default,
 {
-    let threads = options.threads.map_or_else(processors, NonZeroUsize::get);
-    // Both live as long as the process does.
-    let fuse: &'static OwnedFd = Box::leak(Box::new(fuse));
-    let status = match Server::new::<D>(source, offset, threads, options.rewrite) {
-        Ok(server) => run::<S, D>(Box::leak(Box::new(server)), fuse.as_fd(), threads),
-        Err(error) => {
-            crate::message::error(format_args!("the image cannot be served: {error}"));
-            1
+    /// Opens the image that begins at `offset` of the source, for the file system that is going to be mounted with `fuse`.
+    pub fn open(
+        fuse: OwnedFd,
+        source: S,
+        offset: u64,
+        options: ServeOptions,
+    ) -> Result<Self, Error> {
+        let threads = options.threads.map_or_else(processors, NonZeroUsize::get);
+        let server = Server::new::<D>(source, offset, threads, options.rewrite)?;
+        // Both live as long as the process does.
+        let fuse: &'static OwnedFd = Box::leak(Box::new(fuse));
+        Ok(Self { worker: Worker::new(Box::leak(Box::new(server)), fuse.as_fd()) })
+    }
+
+    /// Reads the program at a path of the image, which is going to be run, until there is better to do.
+    pub fn read_ahead(&mut self, program: &[u8], enough: impl Fn() -> bool) {
+        // Whoever needs what cannot be read is told so then.
+        let _ = self.worker.read_ahead(program, &enough);
+    }
+
+    /// Serves the image, now that it is mounted, until the file system is gone; then the process ends.
+    pub fn serve(mut self) -> ! {
+        exit_group(status(self.worker.turns()))
+    }
+}
+
+/// Starts the other threads, each of which makes a codec of its own. The first answers come from the first thread alone:
+/// nobody waits for threads to begin.
+fn start_threads<S, D>(server: &'static Server<S>, fuse: BorrowedFd<'static>)
+where
+    S: ReadAt + Send + Sync + 'static,
+    D: Decompress + Default,
+{
+    for _ in 1..server.threads {
+        let started = thread::spawn(move || {
+            let mut worker = Worker::<S, D>::new(server, fuse);
+            worker.help_ahead();
+            let own: &'static Option<OwnedFd> = Box::leak(Box::new(own_queue(fuse)));
+            if let Some(own) = own {
+                worker.answer_from(own.as_fd());
+            }
+            exit_group(status(worker.turns()))
+        });
+        if started.is_err() {
+            // Fewer will do.
+            break;
         }
-    };
-    exit_group(status)
+    }
 }
 
 /// How many threads are worth having.
@@ -108,32 +157,6 @@ fn processors() -> usize {
     rustix::thread::sched_getaffinity(None)
         .map_or(1, |set| usize::try_from(set.count()).unwrap_or(1))
         .clamp(1, MOST)
-}
-
-fn run<S, D>(server: &'static Server<S>, fuse: BorrowedFd<'static>, threads: usize) -> i32
-where
-    S: ReadAt + Send + Sync + 'static,
-    D: Decompress + Default,
-{
-    let mut worker = Worker::<S, D>::new(server, fuse);
-    // The first answers come from the first thread alone: nobody waits for threads to begin.
-    while !worker.has_read() {
-        if let Err(end) = worker.turn() {
-            return status(end);
-        }
-    }
-    for _ in 1..threads {
-        let started = thread::spawn(move || {
-            let own: &'static Option<OwnedFd> = Box::leak(Box::new(own_queue(fuse)));
-            let fuse = own.as_ref().map_or(fuse, |own| own.as_fd());
-            exit_group(status(Worker::<S, D>::new(server, fuse).turns()))
-        });
-        if started.is_err() {
-            // Fewer will do.
-            break;
-        }
-    }
-    status(worker.turns())
 }
 
 /// The end of a file system is the usual end of its server.

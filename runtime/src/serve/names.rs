@@ -20,7 +20,7 @@ mod errno {
 }
 
 /// What the kernel is told of where an inode is. It knows the root by another number.
-fn node(root: InodeRef, reference: InodeRef) -> u64 {
+pub(super) fn node(root: InodeRef, reference: InodeRef) -> u64 {
     // Two more, so that no inode is 0 (nothing) or 1 (the root). References have 48 bits.
     if reference == root { ROOT } else { reference.0.saturating_add(2) }
 }

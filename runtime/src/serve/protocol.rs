@@ -10,6 +10,7 @@ pub(super) mod operation {
     pub(in super::super) const FORGET: u32 = 2;
     pub(in super::super) const GETATTR: u32 = 3;
     pub(in super::super) const READLINK: u32 = 5;
+    pub(in super::super) const OPEN: u32 = 14;
     pub(in super::super) const READ: u32 = 15;
     pub(in super::super) const STATFS: u32 = 17;
     pub(in super::super) const GETXATTR: u32 = 22;
@@ -110,6 +111,10 @@ impl<'a> Request<'a> {
         rest.split(|&byte| byte == 0).next().unwrap_or(rest)
     }
 }
+
+/// `FUSE_NOTIFY_STORE`, in the place of an answer's error number and with no request's number: content that the kernel
+/// has not asked for.
+pub(super) const STORE: i32 = 4;
 
 /// The header of an answer: its length with the header, an error number below zero, and the request's number.
 pub(super) fn header(unique: u64, error: i32, body: usize) -> [u8; 16] {

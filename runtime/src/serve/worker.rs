@@ -9,7 +9,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use rustix::fd::BorrowedFd;
 use rustix::io::{Errno, IoSlice, read, writev};
-use squashfs::read::{Decompress, Error, ReadAt, Reader};
+use squashfs::read::{Decompress, Error, Inode, ReadAt, Reader};
 
 use super::Server;
 use super::data::Part;
@@ -47,7 +47,6 @@ pub(super) struct Worker<S: 'static, D> {
     pub(super) out: Vec<u8>,
     fuse: BorrowedFd<'static>,
     request: Vec<u8>,
-    has_read: bool,
 }
 
 impl<S, D> fmt::Debug for Worker<S, D> {
@@ -61,12 +60,17 @@ impl<S: ReadAt + Send + Sync + 'static, D: Decompress + Default> Worker<S, D> {
     pub(super) fn new(server: &'static Server<S>, fuse: BorrowedFd<'static>) -> Self {
         let reader = server.image.reader(D::default());
         let request = alloc::vec![0; REQUEST];
-        Self { server, reader, out: Vec::new(), fuse, request, has_read: false }
+        Self { server, reader, out: Vec::new(), fuse, request }
     }
 
-    /// Whether it has answered for the content of a file.
-    pub(super) fn has_read(&self) -> bool {
-        self.has_read
+    /// Where requests come from.
+    pub(super) fn fuse(&self) -> BorrowedFd<'static> {
+        self.fuse
+    }
+
+    /// Answers what comes from another descriptor.
+    pub(super) fn answer_from(&mut self, fuse: BorrowedFd<'static>) {
+        self.fuse = fuse;
     }
 
     /// Answers until there is nobody to ask; says why.
@@ -79,7 +83,7 @@ impl<S: ReadAt + Send + Sync + 'static, D: Decompress + Default> Worker<S, D> {
     }
 
     /// Answers a request.
-    pub(super) fn turn(&mut self) -> Result<(), Errno> {
+    fn turn(&mut self) -> Result<(), Errno> {
         let mut bytes = mem::take(&mut self.request);
         let len = read(self.fuse, &mut bytes[..]);
         self.request = bytes;
@@ -116,6 +120,7 @@ impl<S: ReadAt + Send + Sync + 'static, D: Decompress + Default> Worker<S, D> {
             operation::LISTXATTR => self.list_xattrs(request),
             operation::STATFS => Ok(self.file_system()),
             operation::INIT => Ok(self.init(request)),
+            operation::OPEN => Ok(self.open(request.node)),
             operation::OPENDIR => Ok(self.open_directory()),
             operation::DESTROY => Ok(Answer::Out),
             // Nodes are places in the image: there is nothing to forget.
@@ -169,20 +174,28 @@ impl<S: ReadAt + Send + Sync + 'static, D: Decompress + Default> Worker<S, D> {
     }
 
     fn read(&mut self, request: &Request<'_>) -> Result<Answer, Error> {
-        self.has_read = true;
         let (offset, size) = (request.u64(8), request.u32(16));
-        let len = (size as usize).min(MAX_READ);
         let inode = self.inode(request.node)?;
+        self.content_of(&inode, offset, (size as usize).min(MAX_READ))
+    }
+
+    /// The content of a file as it is served.
+    pub(super) fn content_of(
+        &mut self,
+        inode: &Inode,
+        offset: u64,
+        len: usize,
+    ) -> Result<Answer, Error> {
         let mut parts = Vec::new();
         let server = self.server;
         let Some(rewrite) = &server.rewrite else {
-            self.parts(&inode, offset, len, &mut parts)?;
+            self.parts(inode, offset, len, &mut parts)?;
             return Ok(Answer::Parts(parts));
         };
         // What is replaced may begin before what is asked for, and end behind it.
         let start = offset.saturating_sub(rewrite.reach() as u64);
         let before = usize::try_from(offset - start).unwrap_or(0);
-        self.parts(&inode, start, before + len + rewrite.reach(), &mut parts)?;
+        self.parts(inode, start, before + len + rewrite.reach(), &mut parts)?;
         for part in &parts {
             match part {
                 Part::Zeros(len) => self.out.resize(self.out.len() + len, 0),
@@ -196,14 +209,21 @@ impl<S: ReadAt + Send + Sync + 'static, D: Decompress + Default> Worker<S, D> {
 
     /// Gives the kernel an answer. If that fails, nobody waits for it any more.
     fn send(&self, unique: u64, answer: &Answer) {
+        let error = if let Answer::Error(number) = answer { -number } else { 0 };
+        if !matches!(answer, Answer::Nothing) {
+            self.write(unique, error, &[], answer);
+        }
+    }
+
+    /// Writes a header, what goes before the answer's body, and that.
+    pub(super) fn write(&self, unique: u64, error: i32, front: &[u8], answer: &Answer) {
         let body: &[u8] = match answer {
-            Answer::Nothing => return,
-            Answer::Error(_) | Answer::Parts(_) => &[],
+            Answer::Nothing | Answer::Error(_) | Answer::Parts(_) => &[],
             Answer::Out => &self.out,
             Answer::Within(range) => self.out.get(range.clone()).unwrap_or(&[]),
         };
-        let mut slices = alloc::vec![IoSlice::new(&[]), IoSlice::new(body)];
-        let mut len = body.len();
+        let mut slices = alloc::vec![IoSlice::new(&[]), IoSlice::new(front), IoSlice::new(body)];
+        let mut len = front.len() + body.len();
         if let Answer::Parts(parts) = answer {
             for part in parts {
                 match part {
@@ -220,7 +240,6 @@ impl<S: ReadAt + Send + Sync + 'static, D: Decompress + Default> Worker<S, D> {
                 }
             }
         }
-        let error = if let Answer::Error(number) = answer { -number } else { 0 };
         let header = header(unique, error, len);
         slices[0] = IoSlice::new(&header);
         let _ = writev(self.fuse, &slices);

@@ -124,7 +124,7 @@ impl<S: ReadAt, C: MetadataCache, D: Decompress> Reader<'_, S, C, D> {
             Stored::Fragment(block, offset) => {
                 if self.fragment.data.is_empty() || self.fragment.position != block.position {
                     let mut data = core::mem::take(&mut self.fragment.data);
-                    data.resize(self.image.superblock.block_size as usize, 0);
+                    fit(&mut data, self.image.superblock.block_size as usize);
                     let len = self.read_block(&block, &mut data)?;
                     data.truncate(len);
                     self.fragment = LastFragment { position: block.position, data };
@@ -149,7 +149,7 @@ impl<S: ReadAt, C: MetadataCache, D: Decompress> Reader<'_, S, C, D> {
             return Ok(len);
         }
         if self.scratch.len() < len {
-            self.scratch.resize(image.superblock.block_size.max(block.len) as usize, 0);
+            fit(&mut self.scratch, image.superblock.block_size.max(block.len) as usize);
         }
         let stored = &mut self.scratch[..len];
         image.read_exact(stored, block.position)?;
@@ -244,4 +244,12 @@ impl Content {
         self.at.block = self.at.block.max(block);
         Ok(())
     }
+}
+
+/// Makes a buffer as long as that. What is new comes as zeros from the allocator, which may have no need to write them.
+fn fit(buffer: &mut Vec<u8>, len: usize) {
+    if buffer.capacity() < len {
+        *buffer = alloc::vec![0; len];
+    }
+    buffer.resize(len, 0);
 }
