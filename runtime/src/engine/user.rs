@@ -96,7 +96,7 @@ fn help(job: &Job<'_>, folder: Option<&[u8]>) -> Result<(), Failure> {
         .doing("write `/proc/self/uid_map`")?;
     write(b"/proc/self/gid_map", format!("{gid} {gid} 1").as_bytes())
         .doing("write `/proc/self/gid_map`")?;
-    let served = match folder {
+    let fuse = match folder {
         Some(_) => None,
         None => {
             let device = server::open_device()?;
@@ -106,7 +106,7 @@ fn help(job: &Job<'_>, folder: Option<&[u8]>) -> Result<(), Failure> {
     };
     // SAFETY: the flag concerns mounts, not descriptors.
     unsafe { unshare_unsafe(UnshareFlags::NEWNS) }.doing("make a mount namespace")?;
-    match (folder, served) {
+    match (folder, fuse) {
         (None, Some((device, server))) => {
             view::build(job, Source::Fuse { device: &device, server })
         }

@@ -18,8 +18,8 @@ use super::server::Started;
 use super::{Job, Ready};
 use crate::failure::{Doing, Failure, shown};
 
-/// Where the image's root is seen: `APPDIR`.
-const IMAGE: &str = "/.appimage";
+/// The name, in the root, under which the image's root is seen: `APPDIR`.
+const IMAGE: &[u8] = b".appimage";
 
 /// Where the image's files come from.
 pub(super) enum Source<'a> {
@@ -36,7 +36,7 @@ pub(super) enum Source<'a> {
 
 /// What to run once the view is built.
 pub(super) fn ready() -> Ready {
-    Ready { directory: IMAGE.as_bytes().to_vec(), ..Ready::default() }
+    Ready { directory: [b"/", IMAGE].concat(), ..Ready::default() }
 }
 
 /// Makes the view this process's root, in a mount namespace that is its own already. A failure leaves the root as it
@@ -74,8 +74,7 @@ fn climb() -> Result<(), Errno> {
     chdir(c"/..")
 }
 
-/// The working directory becomes the root. The former one stays below, out of sight: to unmount it would take as long as
-/// all that was mounted.
+/// The working directory becomes the root. The former one stays below, out of sight.
 fn become_root() -> Result<(), Errno> {
     match chroot(c".") {
         // Whoever may mount may exchange roots at least.
@@ -134,20 +133,19 @@ fn fill(job: &Job<'_>, source: Source<'_>) -> Result<(), Failure> {
         Some(store) if !merged => store.split(|byte| *byte == b'/').skip(1).collect(),
         _ => Vec::new(),
     };
-    make(&IMAGE[1..]).doing("make the image's mount point")?;
+    make(IMAGE).doing("make the image's mount point")?;
     bind_all(job, b"", b"", &names)?;
     match source {
         Source::Fuse { device, server } => {
-            super::mount_point::mount(device, IMAGE[1..].as_bytes(), job, true)?;
+            super::mount_point::mount(device, IMAGE, job, true)?;
             server.go()?;
         }
         Source::Folder(path) => {
-            rustix::mount::mount_bind_recursive(path, &IMAGE[1..])
-                .doing("bind the unpacked image")?;
+            rustix::mount::mount_bind_recursive(path, IMAGE).doing("bind the unpacked image")?;
         }
     }
     if let Some(store) = store {
-        let inner = [&IMAGE.as_bytes()[1..], store].concat();
+        let inner = [IMAGE, store].concat();
         let bound = match merged && merge(job, &inner, store) {
             true => Ok(()),
             false => rustix::mount::mount_bind_recursive(&inner[..], &store[1..]),
@@ -187,7 +185,7 @@ fn bind_all(job: &Job<'_>, host: &[u8], view: &[u8], names: &[&[u8]]) -> Result<
     let directory = [host, b"/"].concat();
     for (name, kind) in entries(&directory).doing(format_args!("list `{}`", shown(&directory)))? {
         let name = name.as_bytes();
-        if view.is_empty() && name == &IMAGE.as_bytes()[1..] {
+        if view.is_empty() && name == IMAGE {
             continue;
         }
         let (from, to) = ([&directory[..], name].concat(), [view, name].concat());

@@ -33,7 +33,7 @@ pub(super) struct Ahead(Mutex<Option<&'static Program>>);
 
 /// A file whose blocks are read by whoever has time.
 #[derive(Debug)]
-struct Program {
+pub(super) struct Program {
     node: u64,
     inode: Inode,
     /// In bytes.
@@ -90,16 +90,8 @@ impl<S: ReadAt + Send + Sync + 'static, D: Decompress + Default> Worker<S, D> {
         Ok(())
     }
 
-    /// Reads the program while another thread gives it to the kernel.
-    pub(super) fn help_ahead(&mut self) {
-        let program = *self.server.ahead.0.lock();
-        if let Some(program) = program {
-            while let Ok(true) = self.read_next(program) {}
-        }
-    }
-
     /// Has the next block in the cache that nobody has begun to read; says whether there was one.
-    fn read_next(&mut self, program: &Program) -> Result<bool, Error> {
+    pub(super) fn read_next(&mut self, program: &Program) -> Result<bool, Error> {
         let block = self.server.image.superblock().block_size as usize;
         let Some((start, len)) = program.next(block) else { return Ok(false) };
         let mut parts = Vec::new();
@@ -131,12 +123,13 @@ impl<S: ReadAt + Send + Sync + 'static, D: Decompress + Default> Worker<S, D> {
     /// waits, so that nobody waits for its pages yet.
     pub(super) fn open(&mut self, opened: u64) -> Answer {
         const NO_SYSTEM_CALL: i32 = 38;
-        let mut program = *self.server.ahead.0.lock();
-        if let Some(other) = program.take_if(|program| program.node != opened) {
-            other.stop(1);
+        if self.server.opened.swap(true, Relaxed) {
+            return Answer::Error(NO_SYSTEM_CALL);
         }
+        let program = *self.server.ahead.0.lock();
+        let program = program.filter(|program| program.node == opened);
         // From now on there is work for several.
-        start_threads::<S, D>(self.server, self.fuse());
+        start_threads::<S, D>(self.server, self.fuse(), program);
         if let Some(program) = program {
             // What cannot be read is told to whoever asks for it.
             let _ = self.give(program);

@@ -23,8 +23,8 @@ mod worker;
 
 use alloc::boxed::Box;
 use core::num::NonZeroUsize;
-use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicBool, AtomicU32};
 
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
@@ -34,7 +34,7 @@ use squashfs::read::{Decompress, Error, Image, ReadAt};
 use crate::process::exit_group;
 use crate::rewrite::Rewrite;
 use crate::thread;
-use ahead::Ahead;
+use ahead::{Ahead, Program};
 use blocks::BlockCache;
 use metadata::SharedMetadata;
 use worker::Worker;
@@ -60,6 +60,8 @@ struct Server<S> {
     marks: data::Marks,
     ahead: Ahead,
     threads: usize,
+    /// Whether a file was opened; all others are not asked for then.
+    opened: AtomicBool,
     /// The bits of `FUSE_INIT` that the kernel knows.
     kernel: AtomicU32,
 }
@@ -83,6 +85,7 @@ impl<S: ReadAt + Send + Sync + 'static> Server<S> {
             marks: data::Marks::default(),
             ahead: Ahead::default(),
             threads,
+            opened: AtomicBool::new(false),
             kernel: AtomicU32::new(0),
         })
     }
@@ -128,15 +131,20 @@ where
 
 /// Starts the other threads, each of which makes a codec of its own. The first answers come from the first thread alone:
 /// nobody waits for threads to begin.
-fn start_threads<S, D>(server: &'static Server<S>, fuse: BorrowedFd<'static>)
-where
+fn start_threads<S, D>(
+    server: &'static Server<S>,
+    fuse: BorrowedFd<'static>,
+    program: Option<&'static Program>,
+) where
     S: ReadAt + Send + Sync + 'static,
     D: Decompress + Default,
 {
     for _ in 1..server.threads {
         let started = thread::spawn(move || {
             let mut worker = Worker::<S, D>::new(server, fuse);
-            worker.help_ahead();
+            if let Some(program) = program {
+                while let Ok(true) = worker.read_next(program) {}
+            }
             let own: &'static Option<OwnedFd> = Box::leak(Box::new(own_queue(fuse)));
             if let Some(own) = own {
                 worker.answer_from(own.as_fd());

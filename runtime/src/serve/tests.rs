@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use std::boxed::Box;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Cursor;
+use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::string::String;
 use std::sync::Arc;
 use std::{format, vec};
@@ -275,4 +275,41 @@ fn the_kernel_gets_no_more_than_it_offers() {
     ask(&mut worker, operation::INIT, 0, &body).unwrap();
     assert_eq!(ask(&mut worker, operation::OPENDIR, ROOT, &[]), Err(38));
     assert_eq!(ask(&mut worker, operation::STATFS, ROOT, &[]).unwrap().len(), 80);
+}
+
+#[test]
+fn the_program_is_given_to_the_kernel_when_it_opens_it() {
+    const OPEN: u32 = 14;
+    for (path, rewrite) in
+        [("text", None), ("text", Rewrite::new(b"/nix/store/", b"/tmp/abcde/")), ("sparse", None)]
+    {
+        let told: &'static File = Box::leak(Box::new(tempfile::tempfile().unwrap()));
+        let mut worker = worker(rewrite.clone());
+        worker.answer_from(told.as_fd());
+        worker.read_ahead(path.as_bytes(), &|| false).unwrap();
+        let (node, other) = (find(&mut worker, path), find(&mut worker, "same"));
+        let expected = ask(&mut worker, operation::READ, node, &read_body(0, 1 << 20)).unwrap();
+        assert_eq!(ask(&mut worker, OPEN, node, &[0; 8]), Err(38));
+        let mut told = told;
+        let mut messages = Vec::new();
+        told.seek(SeekFrom::Start(0)).unwrap();
+        told.read_to_end(&mut messages).unwrap();
+        let mut given = Vec::new();
+        let mut rest = &messages[..];
+        while !rest.is_empty() {
+            let (message, behind) = rest.split_at(u32_at(rest, 0) as usize);
+            // `FUSE_NOTIFY_STORE`, which is nobody's answer.
+            assert_eq!((u32_at(message, 4), u64_at(message, 8)), (4, 0));
+            assert_eq!((u64_at(message, 16), u64_at(message, 24)), (node, given.len() as u64));
+            assert_eq!(u32_at(message, 32) as usize, message.len() - 40);
+            given.extend_from_slice(&message[40..]);
+            rest = behind;
+        }
+        assert!(given == expected, "{path}");
+        // Once is enough.
+        for opened in [node, other] {
+            assert_eq!(ask(&mut worker, OPEN, opened, &[0; 8]), Err(38));
+        }
+        assert_eq!(told.metadata().unwrap().len(), messages.len() as u64);
+    }
 }
