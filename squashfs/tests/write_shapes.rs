@@ -7,7 +7,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Cursor};
+use std::io::{self, Cursor, Seek, SeekFrom, Write};
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -307,6 +307,43 @@ fn an_image_begins_where_its_output_is() {
     assert_eq!(out.position(), out.get_ref().len() as u64);
     assert!(out.get_ref().starts_with(b"a runtime") && out.get_ref()[9..] == alone);
     assert_eq!(alone.len() % 4096, 0);
+}
+
+/// Has room for so many bytes.
+struct Disk(usize);
+
+impl Write for Disk {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = bytes.len().min(self.0);
+        self.0 -= count;
+        if count == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(count) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for Disk {
+    fn seek(&mut self, _: SeekFrom) -> io::Result<u64> {
+        Ok(1 << 30)
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_whenever_it_is_full() {
+    let options = Options { compression: Compression::None, block_size: 1 << 20, ..OPTIONS };
+    let content = noise(1, 20 << 20);
+    for room in [0, 1, 300 << 10, 9 << 20, (20 << 20) + 100, 30 << 20] {
+        let got = write(vec![root(), file("a", &content)], Disk(room), &options, &|_| {});
+        match got {
+            Err(Error::Write(source)) if room < 30 << 20 => {
+                assert_eq!(source.kind(), io::ErrorKind::StorageFull);
+            }
+            Ok(_) if room == 30 << 20 => {}
+            other => panic!("{room}: {other:?}"),
+        }
+    }
 }
 
 #[test]

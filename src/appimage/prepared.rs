@@ -113,7 +113,7 @@ impl Prepared {
     }
 
     /// Writes the runtime and the image behind it. Files outside the store get the time `mtime`.
-    pub fn write<W: Write + Seek>(
+    pub fn write<W: Write + Seek + Send>(
         self,
         runtime: &RuntimeFile,
         mut out: W,

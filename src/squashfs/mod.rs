@@ -25,7 +25,7 @@ pub use store::{closure_nodes, directory, store_nodes};
 use crate::progress::{Event, Progress};
 
 /// Writes an image of `nodes` to `out`, from where that is now.
-pub fn write<W: Write + Seek>(
+pub fn write<W: Write + Seek + Send>(
     nodes: Vec<Node>,
     out: W,
     options: &Options,

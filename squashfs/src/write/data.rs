@@ -7,11 +7,10 @@
 //! ```
 //!
 //! This thread asks for units ahead of time, takes their results in order, puts small files together into
-//! fragments and writes. Where a fragment is stored follows from the unit that filled it and not from
+//! fragments and has all written; where no result is ready, it works on a unit itself. Where a fragment is stored follows from the unit that filled it and not from
 //! when it was compressed, so that the number of threads and how far ahead they are do not show.
 
 use std::collections::{HashMap, VecDeque};
-use std::io::Write;
 use std::mem;
 use std::ops::Range;
 
@@ -63,11 +62,11 @@ pub(super) struct Data {
 const AHEAD: usize = 8 << 20;
 
 /// Stores what is in `files`, and says where.
-pub(super) fn store<'a, W: Write>(
+pub(super) fn store<'a>(
     files: &[Source<'a>],
     options: &Options,
     pool: &Pool<'a>,
-    out: &mut Output<W>,
+    out: &mut Output,
     progress: &'a (dyn Fn(u64) + Sync),
 ) -> Result<Data, Error> {
     let same = duplicates::find(files, options.block_size, pool)?;
@@ -94,9 +93,9 @@ pub(super) fn store<'a, W: Write>(
         match asked.pop_front() {
             None => break,
             Some(Asked::Block(file, ticket)) => {
-                store.slots.push_back(Slot::Block(file, ticket.wait()?));
+                store.slots.push_back(Slot::Block(file, pool.wait(&ticket)?));
             }
-            Some(Asked::Small(ticket)) => store.take(&ticket.wait()?)?,
+            Some(Asked::Small(ticket)) => store.take(&pool.wait(&ticket)?)?,
         }
         store.write(ahead)?;
     }
@@ -170,9 +169,9 @@ enum Slot {
     Fragment(Ticket<Block>),
 }
 
-struct Store<'s, 'a, W: Write> {
+struct Store<'s, 'a> {
     data: Data,
-    out: &'s mut Output<W>,
+    out: &'s mut Output,
     pool: &'s Pool<'a>,
     block_size: usize,
     /// The fragment that is being filled.
@@ -184,7 +183,7 @@ struct Store<'s, 'a, W: Write> {
     slots: VecDeque<Slot>,
 }
 
-impl<W: Write> Store<'_, '_, W> {
+impl Store<'_, '_> {
     /// Puts small files into fragments.
     fn take(&mut self, read: &Read<'_>) -> Result<(), Error> {
         let mut bytes = &read.bytes[..];
@@ -248,7 +247,7 @@ impl<W: Write> Store<'_, '_, W> {
                         return Ok(());
                     }
                 },
-                Slot::Fragment(ticket) => self.write_fragment(&ticket.wait()?)?,
+                Slot::Fragment(ticket) => self.write_fragment(&self.pool.wait(&ticket)?)?,
             }
         }
         Ok(())

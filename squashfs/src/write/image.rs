@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::io::{Seek, Write};
+use std::thread;
 
 use super::codec::Codec;
 use super::data::{self, Data};
 use super::directory::{self, Entry};
 use super::inode::{self, Body, Head};
 use super::metadata::{Metadata, Place};
-use super::output::Output;
+use super::output::{Output, Writer};
 use super::pool::Pool;
 use super::source::Source;
 use super::tree::{Tree, split};
@@ -16,28 +17,42 @@ use super::xattrs::Xattrs;
 use super::{Error, Kind, Node, Options, Written};
 use crate::format::{METADATA_PLAIN, NO_TABLE, Superblock, flags};
 
-pub(super) fn write<W: Write + Seek>(
+pub(super) fn write<W: Write + Seek + Send>(
     nodes: Vec<Node>,
     out: W,
     options: &Options,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Written, Error> {
     options.check()?;
-    let codec = || Codec::new(options.compression);
     let tree = Tree::new(nodes)?;
-    let mut out = Output::new(out)?;
+    thread::scope(|scope| {
+        let (output, writer) = Output::start(scope, out)?;
+        fill(&tree, output, writer, options, progress)
+    })
+}
+
+fn fill<W: Write + Seek>(
+    tree: &Tree,
+    mut out: Output,
+    writer: Writer<'_, W>,
+    options: &Options,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<Written, Error> {
+    let codec = || Codec::new(options.compression);
     if let Some(stored) = options.compression.stored() {
         let length = u16::try_from(stored.len()).unwrap_or_default();
         out.write(&(length | METADATA_PLAIN).to_le_bytes())?;
         out.write(&stored)?;
     }
     let sources = tree.nodes().iter().filter_map(source).collect::<Vec<_>>();
-    let codecs = (0..options.threads.get()).map(|_| codec()).collect::<Result<_, _>>()?;
-    let data = Pool::run(codecs, |pool| data::store(&sources, options, pool, &mut out, progress))?;
+    let others = (1..options.threads.get()).map(|_| codec()).collect::<Result<_, _>>()?;
+    let data = Pool::run(codec()?, others, |pool| {
+        data::store(&sources, options, pool, &mut out, progress)
+    })?;
 
     let mut ids = Ids::default();
     let mut xattrs = Xattrs::new(codec()?);
-    let tables = Tables::new(&tree, &data, &mut ids, &mut xattrs, [codec()?, codec()?])?;
+    let tables = Tables::new(tree, &data, &mut ids, &mut xattrs, [codec()?, codec()?])?;
     let root = tables.places[0].reference();
     let inode_table = out.position();
     out.write(&tables.inodes)?;
@@ -47,7 +62,7 @@ pub(super) fn write<W: Write + Seek>(
         true => NO_TABLE,
         false => out.write_table(&encode_fragments(&data.fragments), codec()?)?,
     };
-    let export_table = out.write_table(&encode_export(&tree, &tables.places), codec()?)?;
+    let export_table = out.write_table(&encode_export(tree, &tables.places), codec()?)?;
     let id_table = out.write_table(&ids.encode(), codec()?)?;
     let has_xattrs = !xattrs.is_empty();
     let xattr_table = xattrs.write(&mut out, codec()?)?;
@@ -59,23 +74,26 @@ pub(super) fn write<W: Write + Seek>(
         bits |= flags::NO_XATTRS;
     }
     let inodes = u32::try_from(tree.nodes().len()).unwrap_or_default();
-    let length = out.finish(&Superblock {
-        inodes,
-        made: options.made,
-        block_size: options.block_size,
-        fragments,
-        compressor: options.compression.compressor() as u16,
-        flags: bits,
-        ids: u16::try_from(ids.list.len()).unwrap_or_default(),
-        root,
-        bytes_used,
-        id_table,
-        xattr_table,
-        inode_table,
-        directory_table,
-        fragment_table,
-        export_table,
-    })?;
+    let length = out.finish(
+        &Superblock {
+            inodes,
+            made: options.made,
+            block_size: options.block_size,
+            fragments,
+            compressor: options.compression.compressor() as u16,
+            flags: bits,
+            ids: u16::try_from(ids.list.len()).unwrap_or_default(),
+            root,
+            bytes_used,
+            id_table,
+            xattr_table,
+            inode_table,
+            directory_table,
+            fragment_table,
+            export_table,
+        },
+        writer,
+    )?;
     Ok(Written {
         length,
         inodes,

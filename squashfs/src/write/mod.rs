@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Content is stored in the order of paths, so that what is needed together is read together. Files
-//! that are the same are stored once, told by SHA-256; hard links are not known, so that a tree gives
-//! the same image however it is linked.
+//! that are the same are stored once, told byte for byte or by SHA-256; hard links are not known, so
+//! that a tree gives the same image however it is linked.
 
 mod block;
 mod codec;
@@ -57,7 +57,7 @@ pub struct Written {
 /// Writes an image of `nodes`, which may be in any order, to `out`, from where that is now. A root
 /// directory must be among them, and the directory of each. `progress` is told, by several threads,
 /// how many bytes of files are done.
-pub fn write<W: Write + Seek>(
+pub fn write<W: Write + Seek + Send>(
     nodes: Vec<Node>,
     out: W,
     options: &Options,

@@ -1,4 +1,5 @@
-//! Threads that work on what they are given, and answers that come when they are asked for.
+//! Threads that work on what they are given, and answers that come when they are asked for. Whoever
+//! waits for an answer works meanwhile: that makes it one of the threads.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -21,12 +22,17 @@ type Job<'a> = Box<dyn FnOnce(&mut Worker) + Send + 'a>;
 pub(super) struct Pool<'a> {
     queue: Mutex<Queue<'a>>,
     changed: Condvar,
+    /// What whoever waits works with.
+    own: Mutex<Worker>,
 }
 
+#[derive(Default)]
 struct Queue<'a> {
     /// What is to be done before all else.
     urgent: VecDeque<Job<'a>>,
     jobs: VecDeque<Job<'a>>,
+    /// How many threads have nothing to do.
+    idle: usize,
     closed: bool,
 }
 
@@ -34,11 +40,6 @@ struct Queue<'a> {
 pub(super) struct Ticket<T>(Receiver<Result<T, Error>>);
 
 impl<T> Ticket<T> {
-    /// Waits for the answer.
-    pub(super) fn wait(self) -> Result<T, Error> {
-        self.0.recv().unwrap_or(Err(Error::Thread))
-    }
-
     /// The answer, if it is there.
     pub(super) fn poll(&self) -> Option<Result<T, Error>> {
         match self.0.try_recv() {
@@ -50,14 +51,17 @@ impl<T> Ticket<T> {
 }
 
 impl<'a> Pool<'a> {
-    /// Does `work` with a thread for each codec at its service.
-    pub(super) fn run<T>(codecs: Vec<Codec>, work: impl FnOnce(&Self) -> T) -> T {
-        let queue = Queue { urgent: VecDeque::new(), jobs: VecDeque::new(), closed: false };
-        let pool = Self { queue: Mutex::new(queue), changed: Condvar::new() };
+    /// Does `work` with as many threads at its service as there are codecs, this one among them.
+    pub(super) fn run<T>(own: Codec, others: Vec<Codec>, work: impl FnOnce(&Self) -> T) -> T {
+        let pool = Self {
+            queue: Mutex::default(),
+            changed: Condvar::new(),
+            own: Mutex::new(Worker::new(own)),
+        };
         thread::scope(|scope| {
             let pool = &pool;
-            for codec in codecs {
-                scope.spawn(move || pool.serve(Worker { codec, buffer: Vec::new() }));
+            for codec in others {
+                scope.spawn(move || pool.serve(Worker::new(codec)));
             }
             let _close = Close(pool);
             work(pool)
@@ -75,12 +79,29 @@ impl<'a> Pool<'a> {
             // Nobody may wait any more, since something else failed.
             let _ = sender.send(work(worker));
         });
-        let mut queue = self.lock();
+        let mut queue = lock(&self.queue);
         let list = if urgent { &mut queue.urgent } else { &mut queue.jobs };
         list.push_back(job);
+        let wake = queue.idle > 0;
         drop(queue);
-        self.changed.notify_one();
+        if wake {
+            self.changed.notify_one();
+        }
         Ticket(receiver)
+    }
+
+    /// Waits for an answer, at work unless there is none.
+    pub(super) fn wait<T>(&self, ticket: &Ticket<T>) -> Result<T, Error> {
+        loop {
+            if let Some(answer) = ticket.poll() {
+                return answer;
+            }
+            let job = lock(&self.queue).take();
+            match job {
+                Some(job) => job(&mut lock(&self.own)),
+                None => return ticket.0.recv().unwrap_or(Err(Error::Thread)),
+            }
+        }
     }
 
     fn serve(&self, mut worker: Worker) {
@@ -91,22 +112,35 @@ impl<'a> Pool<'a> {
     }
 
     fn next(&self) -> Option<Job<'a>> {
-        let mut queue = self.lock();
+        let mut queue = lock(&self.queue);
         loop {
-            let Queue { urgent, jobs, closed } = &mut *queue;
-            if *closed {
+            if queue.closed {
                 return None;
             }
-            if let Some(job) = urgent.pop_front().or_else(|| jobs.pop_front()) {
+            if let Some(job) = queue.take() {
                 return Some(job);
             }
+            queue.idle += 1;
             queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            queue.idle -= 1;
         }
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, Queue<'a>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+impl<'a> Queue<'a> {
+    fn take(&mut self) -> Option<Job<'a>> {
+        self.urgent.pop_front().or_else(|| self.jobs.pop_front())
     }
+}
+
+impl Worker {
+    fn new(codec: Codec) -> Self {
+        Self { codec, buffer: Vec::new() }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whoever leaves closes the pool: when all is done, or when something went wrong, so that nobody
@@ -115,7 +149,7 @@ struct Close<'p, 'a>(&'p Pool<'a>);
 
 impl Drop for Close<'_, '_> {
     fn drop(&mut self) {
-        let mut queue = self.0.lock();
+        let mut queue = lock(&self.0.queue);
         queue.closed = true;
         let unasked = (mem::take(&mut queue.urgent), mem::take(&mut queue.jobs));
         drop(queue);

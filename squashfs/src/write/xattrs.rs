@@ -1,7 +1,6 @@
 //! Extended attributes: each set of them is stored once, and so is each long value.
 
 use std::collections::HashMap;
-use std::io::Write;
 
 use super::codec::Codec;
 use super::error::shown;
@@ -103,7 +102,7 @@ impl Xattrs {
     }
 
     /// Writes all; answers where the table is.
-    pub(super) fn write<W: Write>(self, out: &mut Output<W>, codec: Codec) -> Result<u64, Error> {
+    pub(super) fn write(self, out: &mut Output, codec: Codec) -> Result<u64, Error> {
         if self.is_empty() {
             return Ok(NO_TABLE);
         }
