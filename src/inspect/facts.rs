@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::Error;
-use super::describe::Description;
+use super::description::Description;
 use super::image::{Format, Image};
 use crate::appimage::elf_head::{ElfHead, Section};
 

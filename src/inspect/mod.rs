@@ -13,6 +13,7 @@
 
 mod contents;
 mod describe;
+mod description;
 mod error;
 mod extract;
 mod facts;
@@ -35,9 +36,9 @@ mod whiteout;
 use std::cmp::Reverse;
 use std::num::NonZeroUsize;
 
-pub use describe::{
+pub use describe::describe;
+pub use description::{
     Copies, DeadWeight, Description, FileDescription, LayerDescription, LayerRead, PathDescription,
-    describe,
 };
 pub use error::Error;
 pub use extract::{ExtractError, ExtractOptions, Extracted, extract};

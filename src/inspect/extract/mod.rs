@@ -8,6 +8,7 @@ mod apply;
 mod error;
 mod meta;
 mod place;
+mod removal;
 mod tree;
 
 use std::fs;

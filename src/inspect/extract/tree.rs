@@ -25,9 +25,9 @@ pub(super) struct Tree {
     /// Whether files get the owners that they have in the image.
     is_root: bool,
     /// Directories that are there, with what they are to be in the end; the root is the empty name.
-    directories: BTreeMap<Vec<u8>, Meta>,
+    pub(super) directories: BTreeMap<Vec<u8>, Meta>,
     /// The directory that was opened last: most entries are beside the one before.
-    last: Option<(Vec<u8>, OwnedFd)>,
+    pub(super) last: Option<(Vec<u8>, OwnedFd)>,
 }
 
 /// A path as the image has it.
@@ -35,11 +35,13 @@ pub(super) fn shown(path: &[u8]) -> String {
     format!("/{}", String::from_utf8_lossy(path))
 }
 
-fn failed(path: &[u8]) -> impl FnOnce(Errno) -> ExtractError + use<'_> {
+/// What could not be written.
+pub(super) fn failed(path: &[u8]) -> impl FnOnce(Errno) -> ExtractError + use<'_> {
     |errno| ExtractError::Write { path: shown(path), source: errno.into() }
 }
 
-fn split(path: &[u8]) -> (&[u8], &[u8]) {
+/// The directory in which a path is, and its name there.
+pub(super) fn split(path: &[u8]) -> (&[u8], &[u8]) {
     match path.iter().rposition(|&byte| byte == b'/') {
         Some(slash) => (&path[..slash], &path[slash + 1..]),
         None => (&path[..0], path),
@@ -161,59 +163,6 @@ impl Tree {
         rustix::fs::utimensat(parent, name, &meta.times(), flags).map_err(failed(path))
     }
 
-    /// Removes what is there, if anything is, with all below it.
-    pub(super) fn remove(&mut self, path: &[u8]) -> Result<(), ExtractError> {
-        if path.is_empty() {
-            return self.clear(path, &|_| false);
-        }
-        if self.directories.contains_key(path) {
-            self.clear(path, &|_| false)?;
-            let (parent, name) = split(path);
-            let parent = self.open(parent, path)?;
-            rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR).map_err(failed(path))?;
-            self.directories.remove(path);
-            self.last = None;
-            return Ok(());
-        }
-        let (above, name) = split(path);
-        if !self.directories.contains_key(above) {
-            return Ok(());
-        }
-        let parent = self.open(above, path)?;
-        match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(errno) => Err(failed(path)(errno)),
-        }
-    }
-
-    /// Removes what is in a directory, if that is there, but for what is to be kept.
-    pub(super) fn clear(
-        &mut self,
-        dir: &[u8],
-        keep: &dyn Fn(&[u8]) -> bool,
-    ) -> Result<(), ExtractError> {
-        if !self.directories.contains_key(dir) {
-            return Ok(());
-        }
-        let opened = self.open(dir, dir)?;
-        let mut names = Vec::new();
-        for entry in rustix::fs::Dir::read_from(opened).map_err(failed(dir))? {
-            let name = entry.map_err(failed(dir))?.file_name().to_bytes().to_vec();
-            if !matches!(&name[..], b"." | b"..") {
-                names.push(name);
-            }
-        }
-        for name in names {
-            let path = if dir.is_empty() { name } else { [dir, b"/", &name].concat() };
-            match keep(&path) {
-                // A directory of the layer may have other layers' files in it.
-                true => self.clear(&path, keep)?,
-                false => self.remove(&path)?,
-            }
-        }
-        Ok(())
-    }
-
     /// Gives directories what they are to be, the innermost first.
     pub(super) fn finish(&mut self, extracted: &mut Extracted) -> Result<(), ExtractError> {
         self.last = None;
@@ -266,7 +215,7 @@ impl Tree {
     }
 
     /// The directory, which must be one that was made here.
-    fn open(&mut self, dir: &[u8], path: &[u8]) -> Result<BorrowedFd<'_>, ExtractError> {
+    pub(super) fn open(&mut self, dir: &[u8], path: &[u8]) -> Result<BorrowedFd<'_>, ExtractError> {
         if dir.is_empty() {
             return Ok(self.root.as_fd());
         }
