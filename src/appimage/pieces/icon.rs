@@ -53,14 +53,23 @@ pub(super) fn complete(
         names.find(|path| contents.tree.get(path).is_some())
     };
     if there(contents).is_none() {
-        let (suffix, file) =
-            found(contents, bases, name).unwrap_or_else(|| ("png", File::made(png(name))));
+        let (suffix, file) = named(contents, entry)
+            .or_else(|| found(contents, bases, name))
+            .unwrap_or_else(|| ("png", File::made(png(name))));
         contents.tree.insert(at_root(suffix), Item::File(File { executable: false, ..file }));
     }
     if let (Some(icon), None) = (there(contents), contents.tree.get(b".DirIcon")) {
         contents.tree.insert(*b".DirIcon", Item::Link(icon));
     }
     Ok(())
+}
+
+/// The file that the application's own entry had in the place of a name.
+fn named(contents: &Contents, entry: &Entry) -> Option<(&'static str, File)> {
+    let path = entry.icon_file.as_deref()?;
+    let suffix = path.rsplit(|byte| *byte == b'.').next()?;
+    let suffix = SUFFIXES.into_iter().find(|known| known.as_bytes() == suffix)?;
+    contents.file(path).map(|file| (suffix, file))
 }
 
 /// The application's own icon of that name, or `.DirIcon` if that is a PNG.
