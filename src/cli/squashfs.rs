@@ -47,9 +47,9 @@ pub(crate) struct SquashfsArgs {
     xattrs: bool,
 
     /// Times of a directory's files: keep, seconds since 1970, or SOURCE_DATE_EPOCH to take them from
-    /// that variable; in a store, all are 1
-    #[arg(long, value_name = "WHEN", default_value = "keep", help_heading = "Image")]
-    mtime: String,
+    /// that variable; in a store, all are 1 [default: keep]
+    #[arg(long, value_name = "WHEN", help_heading = "Image")]
+    mtime: Option<String>,
 }
 
 /// A power of two from 4 KiB to 1 MiB.
@@ -104,6 +104,7 @@ impl SquashfsArgs {
             }
             return Ok(found.nodes);
         }
+        self.check_for_closure()?;
         let closure = self.closure.closure(false, progress)?;
         let nar_size = closure.paths.iter().map(|info| info.nar_size);
         let nar_size = super::display::total(nar_size);
@@ -114,15 +115,30 @@ impl SquashfsArgs {
         Ok(nodes)
     }
 
+    /// A store has no owners, times and attributes of its own: what asks for them is a mistake.
+    fn check_for_closure(&self) -> anyhow::Result<()> {
+        let time = self.mtime.as_deref().is_some_and(|time| !["keep", "1"].contains(&time));
+        let flags =
+            [("--keep-owner", self.keep_owner), ("--xattrs", self.xattrs), ("--mtime", time)];
+        let Some((flag, _)) = flags.into_iter().find(|(_, given)| *given) else { return Ok(()) };
+        let text =
+            format!("`{flag}` is for directories outside the store, and these are store paths");
+        let hint = format!(
+            "leave out `{flag}`: files of a store belong to root, are of time 1 and have no attributes"
+        );
+        Err(Usage::new(text, hint).into())
+    }
+
     fn time(&self) -> anyhow::Result<Time> {
+        let mtime = self.mtime.as_deref().unwrap_or("keep");
         let hint = "give `keep`, seconds since 1970, or `SOURCE_DATE_EPOCH` with the variable set";
         let seconds = |text: &str| text.parse().ok().map(Time::Fixed);
-        let time = match &self.mtime[..] {
+        let time = match mtime {
             "keep" => Some(Time::Kept),
             name @ "SOURCE_DATE_EPOCH" => std::env::var(name).ok().and_then(|text| seconds(&text)),
             text => seconds(text),
         };
-        time.ok_or_else(|| Usage::new(format!("`{}` is no time", self.mtime), hint).into())
+        time.ok_or_else(|| Usage::new(format!("`{mtime}` is no time"), hint).into())
     }
 
     fn tell(&self, written: &Written, progress: &dyn Progress) -> anyhow::Result<()> {
