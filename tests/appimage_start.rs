@@ -9,10 +9,12 @@ use std::process::Command;
 use closure2img::appimage::metadata;
 use closure2img::closure::{NarHash, PathInfo};
 use layering::{StoreDir, StorePath};
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
 use support::app_dir::{ENTRY, SVG, file, link, made};
 use support::demo::{Demo, HELLO, ROOT};
 use support::outcome::Outcome;
-use support::peer::{is_root, program};
+use support::peer::program;
 
 extern crate alloc;
 
@@ -47,10 +49,63 @@ fn the_runtime_reads_what_is_written_down() {
     assert_eq!((read.store, read.paths.len()), (None, 0));
 }
 
+/// Names with hash, size, and references as places that are taken modulo the number of paths.
+fn paths() -> impl Strategy<Value = Vec<PathInfo>> {
+    let facts = (any::<Option<[u8; 32]>>(), any::<u64>(), vec(any::<prop::sample::Index>(), 0..5));
+    let name = "[0-9a-df-np-sv-z]{32}-[a-z0-9+._?=-]{1,20}";
+    btree_map(name.prop_filter_map("a store path", |text| text.parse().ok()), facts, 0..12)
+        .prop_map(|paths| {
+            let names: Vec<StorePath> = paths.keys().cloned().collect();
+            let info = |(path, (hash, size, references)): (
+                StorePath,
+                (_, u64, Vec<prop::sample::Index>),
+            )| {
+                let references = references.iter().map(|at| at.get(&names).clone()).collect();
+                let hash: Option<[u8; 32]> = hash;
+                let mut info = PathInfo::new(path, size >> 1, references);
+                info.nar_hash = hash.map(NarHash::from_bytes);
+                info
+            };
+            paths.into_iter().map(info).collect()
+        })
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_written_down_is_read_again(
+        store in prop_oneof!["/nix/store", "/gnu/store", "(/[a-z]{1,9}){1,4}"],
+        env in vec(("[^=\\\\\\p{Cc}]{1,12}", "[^\0]{0,40}"), 0..6),
+        paths in paths(),
+    ) {
+        let dir: StoreDir = store.parse().expect("a store directory");
+        let dir = (!paths.is_empty()).then_some(&dir);
+        let text = metadata(dir, &env, &paths);
+        let read = of_runtime::Metadata::parse(text.as_bytes());
+        prop_assert!(read.is_ok(), "{read:?}: {text}");
+        let read = read.unwrap_or_default();
+        prop_assert_eq!(read.store, dir.map(|_| store.as_bytes()));
+        let written: Vec<(&[u8], Vec<u8>)> =
+            env.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes().to_vec())).collect();
+        prop_assert_eq!(read.environment, written);
+        prop_assert_eq!(read.paths.len(), paths.len());
+        for (path, info) in read.paths.iter().zip(&paths) {
+            prop_assert_eq!(path.name, info.path.as_str().as_bytes());
+            let hash = info.nar_hash.map(|hash| format!("sha256:{}", data_encoding::HEXLOWER.encode(hash.as_bytes())));
+            prop_assert_eq!(path.nar_hash, hash.as_deref().map(str::as_bytes));
+            prop_assert_eq!(path.nar_size, Some(info.nar_size).filter(|size| *size > 0));
+            let references: Vec<&[u8]> =
+                path.references.iter().map(|at| read.paths[*at as usize].name).collect();
+            let expected: Vec<&[u8]> =
+                info.references.iter().map(|path| path.as_str().as_bytes()).collect();
+            prop_assert_eq!(references, expected);
+        }
+    }
+}
+
 #[test]
 fn an_app_dir_of_links_starts_where_there_is_no_store() {
     peer!("unshare");
-    if !is_root() {
+    if !support::peer::root() {
         return;
     }
     let demo = Demo::new();

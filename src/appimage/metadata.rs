@@ -20,7 +20,8 @@ use crate::closure::PathInfo;
 /// The name of the file.
 pub const METADATA_FILE: &str = ".closure2img";
 
-/// The file's text. `paths` are those of `store`, sorted and closed under references.
+/// The file's text. `paths` are those of `store`, sorted and closed under references; names of variables have neither
+/// `=` nor backslashes nor line feeds, and nothing has a byte that is zero.
 pub fn metadata(store: Option<&StoreDir>, env: &[(String, String)], paths: &[PathInfo]) -> String {
     let mut text = String::from("closure2img 1\n");
     // Writing to a string cannot fail.
@@ -28,7 +29,7 @@ pub fn metadata(store: Option<&StoreDir>, env: &[(String, String)], paths: &[Pat
         let _ = writeln!(text, "store {}", store.as_str());
     }
     for (name, value) in env {
-        let _ = writeln!(text, "env {}={}", escaped(name), escaped(value));
+        let _ = writeln!(text, "env {name}={}", escaped(value));
     }
     for info in paths {
         let hash = info.nar_hash.map_or_else(

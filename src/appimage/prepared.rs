@@ -144,7 +144,7 @@ impl Prepared {
     }
 }
 
-/// A name ends up in a file name, and both in lines of a desktop entry.
+/// A name ends up in a file name, and both in lines of a desktop entry; variables are lines of `.closure2img`.
 fn check_texts(request: &Request) -> Result<(), Error> {
     let name = request.name.as_deref().map(|text| ("--name", text));
     let version = request.version.as_deref().map(|text| ("--version", text));
@@ -156,6 +156,21 @@ fn check_texts(request: &Request) -> Result<(), Error> {
             _ => continue,
         };
         return Err(Error::Text { what, text: text.escape_default().to_string(), got });
+    }
+    for (name, value) in &request.env {
+        let got = match name {
+            name if name.is_empty() => "no name",
+            name if name.contains(|letter: char| {
+                letter == '=' || letter == '\\' || letter.is_control()
+            }) =>
+            {
+                "a name with `=`, a backslash or control characters"
+            }
+            _ if value.contains('\0') => "a value with a byte that is zero",
+            _ => continue,
+        };
+        let text = format!("{name}={value}").escape_default().to_string();
+        return Err(Error::Text { what: "--env", text, got });
     }
     Ok(())
 }
