@@ -73,6 +73,16 @@ const CASES: &[Case] = &[
         "error: `AppRun`: got a link to `usr/bin/hello`, which is not there, expected",
     ),
     (
+        "a C library",
+        |dir| file(&dir.join("usr/lib/libc.so.6"), "x", 0o644),
+        "warning: `usr/lib/libc.so.6`: got a part of the C library, which fits its own loader alone, expected that of the machine it runs on",
+    ),
+    (
+        "a driver's library",
+        |dir| file(&dir.join("usr/lib/libGL.so.1"), "x", 0o644),
+        "warning: `usr/lib/libGL.so.1`: got a library that fits the drivers and settings of one machine, expected",
+    ),
+    (
         "two entries",
         |dir| file(&dir.join("b.desktop"), ENTRY, 0o644),
         "error: `*.desktop`: got `b.desktop`, `hello.desktop`, expected one in the root",

@@ -7,6 +7,7 @@
 mod app_run;
 mod entry;
 mod icon;
+mod libraries;
 mod links;
 pub(super) mod machine;
 mod metainfo;
@@ -24,7 +25,7 @@ pub(super) use machine::machines;
 pub struct Finding {
     /// How bad it is.
     pub severity: Severity,
-    /// Which check found it: `app-run`, `desktop-entry`, `icon`, `link`, `machine`, `metainfo`.
+    /// Which check found it: `app-run`, `desktop-entry`, `icon`, `library`, `link`, `machine`, `metainfo`.
     pub check: &'static str,
     /// What it is about: a path in the AppDir.
     pub file: String,
@@ -51,6 +52,7 @@ pub(super) fn lint(contents: &Contents) -> Vec<Finding> {
     let entry = entry::check(contents, &mut findings);
     icon::check(contents, entry.as_ref(), &mut findings);
     links::check(contents, &mut findings);
+    libraries::check(contents, &mut findings);
     metainfo::check(contents, entry.as_ref(), &mut findings);
     findings.0
 }
