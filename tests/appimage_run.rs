@@ -287,16 +287,17 @@ fn what_is_killed_leaves_nothing_and_two_get_along() {
 fn folders_that_cannot_be_written_to_are_passed_over() {
     machines!();
     let app = App::with_store(REPORT);
-    let machine = Machine { namespaces: false, ..NOBODY };
-    let script = "TMPDIR=/proc HOME=/nowhere XDG_CACHE_HOME=/proc/sys exec \"$1\" a 'b  c'";
-    Outcome::of(&mut machine.shell(&app, script)).code(7).prints(REPORTED);
+    // What is unpacked goes to a `/tmp` that goes away.
+    let user = Machine { namespaces: false, ..NOBODY }.user();
+    let script = format!(
+        "mount --bind . /mnt; mount -t tmpfs -o mode=1777 tmpfs /tmp; cd /mnt
+         export TMPDIR=/proc HOME=/nowhere XDG_CACHE_HOME=/proc/sys
+         exec {user} /mnt/App.AppImage a 'b  c'"
+    );
+    Outcome::of(&mut ROOT.shell(&app, &script)).code(7).prints(REPORTED);
     let plain = App::plain("exit 5");
     Outcome::of(&mut ROOT.shell(&plain, "TMPDIR=/proc exec \"$1\"")).code(5);
     plain.leaves_nothing();
-    let cache = std::path::Path::new("/tmp/closure2img-65534");
-    if cache.exists() {
-        fs::remove_dir_all(cache).unwrap();
-    }
 }
 
 #[test]
@@ -324,31 +325,4 @@ fn a_root_with_nothing_but_busybox_is_enough() {
         }
     }
     app.leaves_nothing();
-}
-
-#[test]
-fn broken_images_are_errors_and_nothing_worse() {
-    machines!();
-    let app = App::with_store(REPORT);
-    let whole = fs::read(&app.file).unwrap();
-    let runtime = closure2img::appimage::runtime::embedded().expect("a runtime").len();
-    let middle = runtime + (whole.len() - runtime) / 2;
-    for length in
-        [runtime, runtime + 50, runtime + 96, middle, whole.len() - 5000, whole.len() - 4097]
-    {
-        fs::write(app.folder.path().join("broken"), &whole[..length]).unwrap();
-        let broken = App { folder: support::temp_dir(), file: app.folder.path().join("broken") };
-        fs::set_permissions(&broken.file, std::os::unix::fs::PermissionsExt::from_mode(0o755))
-            .unwrap();
-        for machine in [ROOT, Machine { fuse: Fuse::Absent, ..ROOT }] {
-            let outcome = Outcome::of(&mut machine.shell(&broken, "exec timeout 20 \"$1\""));
-            // A shell that finds its files damaged ends as it likes, but it was not ours to see that.
-            assert!(
-                outcome.code != Some(124) && outcome.code != Some(0),
-                "{length}: {:?}",
-                outcome.errors()
-            );
-        }
-        broken.leaves_nothing();
-    }
 }

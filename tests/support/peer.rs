@@ -24,12 +24,7 @@ macro_rules! peer {
 /// If one cannot and `CI` is set.
 #[track_caller]
 pub fn require(programs: &[&str]) -> bool {
-    let Some(lack) = programs.iter().find_map(|program| lack(program)) else { return true };
-    assert!(env::var_os("CI").is_none(), "{lack}");
-    let test = std::thread::current().name().unwrap_or("test").to_owned();
-    // Not `eprintln!`, which the test harness hides when the test passes.
-    let _ = writeln!(io::stderr(), "SKIPPED: {test}: {lack}");
-    false
+    programs.iter().find_map(|program| lack(program)).is_none_or(|lack| skipped(&lack))
 }
 
 fn lack(program: &str) -> Option<String> {
@@ -53,6 +48,25 @@ pub fn find(program: &str) -> Option<PathBuf> {
         .chain(env::split_paths(&path))
         .map(|dir| dir.join(program))
         .find(|file| is_program(file))
+}
+
+/// Whether we are root, for tests that make mounts and namespaces; loudly if not, as [`require`].
+#[track_caller]
+pub fn root() -> bool {
+    is_root() || skipped("needs root")
+}
+
+/// Tells what the machine cannot do, such as mounting in a sandbox. Always `false`.
+///
+/// # Panics
+/// If `CI` is set.
+#[track_caller]
+pub fn skipped(lack: &str) -> bool {
+    assert!(env::var_os("CI").is_none(), "{lack}");
+    let test = std::thread::current().name().unwrap_or("test").to_owned();
+    // Not `eprintln!`, which the test harness hides when the test passes.
+    let _ = writeln!(io::stderr(), "SKIPPED: {test}: {lack}");
+    false
 }
 
 /// As [`find`], for programs that the test has asked for with `peer!`.
