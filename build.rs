@@ -100,7 +100,10 @@ fn build(source: &Path, folder: &Path, target: &str) {
     // Hardening by the compiler of NixOS leans on a C library.
     cargo.env("NIX_HARDENING_ENABLE", "");
     cargo.env("CARGO_ENCODED_RUSTFLAGS", rust_flags(source, folder).join("\u{1f}"));
-    cargo.env(format!("CFLAGS_{target}"), c_flags(source, folder).join(" "));
+    // Folders may have blanks in their names.
+    let quoted = |flag: String| format!("'{}'", flag.replace('\'', "'\\''"));
+    let flags: Vec<String> = c_flags(source, folder).into_iter().map(quoted).collect();
+    cargo.env("CC_SHELL_ESCAPED_FLAGS", "1").env(format!("CFLAGS_{target}"), flags.join(" "));
     let status =
         cargo.status().unwrap_or_else(|error| panic!("cannot run cargo for the runtime: {error}"));
     assert!(status.success(), "the runtime of AppImages could not be built: {status}");
