@@ -8,24 +8,13 @@ mod support;
 use std::fs;
 
 use appimage_run_support::{App, BUSYBOX, Machine, NOBODY, Packer, ROOT};
+use support::noise::noise;
 use support::outcome::Outcome;
 
 const BLOCK: usize = 128 * 1024;
 
 /// What is replaced.
 const PATH: &[u8] = b"/nix/store/";
-
-/// Bytes that look random, and are the same each time.
-fn noise(length: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    };
-    (0..length.div_ceil(8)).flat_map(|_| next()).take(length).collect()
-}
 
 /// Runs it by that engine, which must be the one that is taken.
 #[track_caller]
@@ -42,7 +31,7 @@ fn every_engine_reads_every_compression() {
         "b=/nix/store/{BUSYBOX}/bin/busybox; $b sha256sum <\"$APPDIR/data\"; $b tail -c5 \"$APPDIR/data\"; exit 7"
     );
     // Some blocks that compress, some that do not, an end, and a hole.
-    let mut data = noise(2 * BLOCK + 100);
+    let mut data = noise(1, 2 * BLOCK + 100);
     data.extend(b"compresses well ".repeat(30_000));
     data.extend(vec![0; 3 * BLOCK]);
     data.extend(b"end.\n");
@@ -138,7 +127,7 @@ fn paths_are_replaced_wherever_blocks_end() {
 
 /// An AppDir without a store whose script is the host's to run, so that no program comes from a damaged image.
 fn readable() -> (App, String) {
-    let data: String = noise(300_000).iter().map(|byte| char::from(b'a' + byte % 26)).collect();
+    let data: String = noise(1, 300_000).iter().map(|byte| char::from(b'a' + byte % 26)).collect();
     let app = App::build_by(Packer::Ours(&[]), "Plain.AppImage", |root| {
         for (name, text) in
             [("AppRun", "#!/bin/sh\nset -e; cat \"$APPDIR/data\"; exit 7\n"), ("data", &data)]
@@ -190,8 +179,7 @@ fn images_that_are_cut_off_say_so() {
     machines!();
     let (app, data) = readable();
     let whole = fs::read(&app.file).unwrap();
-    let runtime = closure2img::appimage::runtime::embedded().expect("a runtime").len();
-    let used = runtime + number(&whole, runtime + 40);
+    let (runtime, used) = image_in(&whole);
     let lengths = [0, 1, 50, 95, 96, 97, 5000, 131_072]
         .map(|more| runtime + more)
         .into_iter()
@@ -214,8 +202,7 @@ fn no_damage_makes_it_hang_or_crash() {
     machines!();
     let (app, _) = readable();
     let whole = fs::read(&app.file).unwrap();
-    let runtime = closure2img::appimage::runtime::embedded().expect("a runtime").len();
-    let used = runtime + number(&whole, runtime + 40);
+    let (runtime, used) = image_in(&whole);
     let tables = runtime + number(&whole, runtime + 64);
     let spread = |from: usize, to: usize, count: usize| {
         (0..count).map(move |index| from + (to - from) * index / count)
@@ -241,6 +228,12 @@ fn no_damage_makes_it_hang_or_crash() {
     // Most of it is noticed: SquashFS has no sums over what is in it, but its own structure is checked.
     let noticed = outcomes.iter().filter(|(run, ..)| *run != 7).count();
     assert!(noticed * 3 > variants.len(), "{noticed} of {} were noticed", variants.len());
+}
+
+/// Where the image in an AppImage begins, and where what it needs of the file ends.
+fn image_in(whole: &[u8]) -> (usize, usize) {
+    let runtime = closure2img::appimage::runtime::embedded().expect("a runtime").len();
+    (runtime, runtime + number(whole, runtime + 40))
 }
 
 /// Eight bytes of the superblock.

@@ -9,24 +9,13 @@ use std::process::Command;
 
 use closure2img::appimage::zsync::{Options, write};
 use jiff::Timestamp;
+use support::noise::noise;
 use support::outcome::Outcome;
 use support::peer::program;
 use support::range_server::RangeServer;
 use support::scan_store::ScanStore;
 use support::temp_dir;
 use support::tool::tool;
-
-/// Bytes that look random, and are the same each time.
-fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    };
-    (0..length.div_ceil(8)).flat_map(|_| next()).take(length).collect()
-}
 
 fn write_zsync(file: &Path) {
     let name = file.file_name().and_then(|name| name.to_str()).expect("a name");

@@ -37,11 +37,12 @@ pub(super) fn plain(path: &Path, mut file: File) -> Result<File, Error> {
     let (blob, packed) = Counted::new(Cursor::new(head).chain(file));
     let mut tar = unpacked(packing, blob).map_err(read)?;
     let mut plain = tempfile::tempfile().map_err(unpack)?;
-    let mut block = vec![0; BLOCK];
+    let mut block = Vec::with_capacity(BLOCK);
     let mut written = 0_u64;
     for number in 0_usize.. {
         // Nobody waits for these bytes meanwhile: read and written they go through the same processor.
-        let count = fill(&mut tar, &mut block).map_err(read)?;
+        block.clear();
+        let count = tar.by_ref().take(BLOCK as u64).read_to_end(&mut block).map_err(read)?;
         if count == 0 {
             break;
         }
@@ -50,23 +51,10 @@ pub(super) fn plain(path: &Path, mut file: File) -> Result<File, Error> {
         if number.is_multiple_of(LOOK) {
             room(&plain).map_err(unpack)?;
         }
-        plain.write_all(&block[..count]).map_err(unpack)?;
+        plain.write_all(&block).map_err(unpack)?;
     }
     plain.rewind().map_err(unpack)?;
     Ok(plain)
-}
-
-fn fill(tar: &mut dyn Read, block: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < block.len() {
-        match tar.read(&mut block[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
 
 /// Fails before the disk is full.

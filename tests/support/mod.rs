@@ -40,6 +40,7 @@ pub mod lazy;
 pub mod lock;
 pub mod mounted;
 pub mod nix;
+pub mod noise;
 pub mod opened;
 pub mod outcome;
 pub mod podman;

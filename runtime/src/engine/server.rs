@@ -25,27 +25,25 @@ pub(super) struct Serving {
 /// A server that waits to be let go, or ends if it never is.
 #[derive(Debug)]
 pub(super) struct Started {
-    go: Option<Go>,
-    /// The process that has started it and ends at once.
-    parent: Option<Pid>,
+    go: Go,
+    /// Waited for last: while the image is being mounted, nobody has to wait for a process to begin and to end.
+    _parent: Option<Parent>,
 }
+
+/// The process that has started the server and ends at once.
+#[derive(Debug)]
+struct Parent(Pid);
 
 impl Started {
     /// The image is mounted.
-    pub(super) fn go(mut self) -> Result<(), Failure> {
-        match self.go.take() {
-            Some(go) => go.go().doing("let the server begin"),
-            None => Ok(()),
-        }
+    pub(super) fn go(self) -> Result<(), Failure> {
+        self.go.go().doing("let the server begin")
     }
 }
 
-impl Drop for Started {
+impl Drop for Parent {
     fn drop(&mut self) {
-        // Only now: while the image was being mounted, nobody had to wait for a process to begin and to end.
-        if let Some(parent) = self.parent {
-            let _ = rustix::process::waitpid(Some(parent), WaitOptions::empty());
-        }
+        let _ = rustix::process::waitpid(Some(self.0), WaitOptions::empty());
     }
 }
 
@@ -63,7 +61,7 @@ pub(super) fn start(job: &Job<'_>, device: &OwnedFd, serving: Serving) -> Result
     match unsafe { fork() }.doing("start the server")? {
         Forked::Parent(child) => {
             drop(wait);
-            Ok(Started { go: Some(go), parent: Some(child) })
+            Ok(Started { go, _parent: Some(Parent(child)) })
         }
         Forked::Child => {
             // SAFETY: as above.
@@ -88,7 +86,7 @@ pub(super) fn start_beside(
     let (wait, go) = pipe().doing("make a pipe")?;
     // SAFETY: as in `start`.
     match unsafe { fork() }.doing("start the server")? {
-        Forked::Parent(_) => Ok(Started { go: Some(go), parent: None }),
+        Forked::Parent(_) => Ok(Started { go, _parent: None }),
         Forked::Child => {
             drop(go);
             run(job, device, &wait, serving)

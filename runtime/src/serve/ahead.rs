@@ -10,9 +10,9 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use squashfs::read::{Decompress, Error, Inode, Kind, ReadAt};
 
-use super::data::Part;
+use super::data::{Part, append};
 use super::names::node;
-use super::protocol::{Put, STORE};
+use super::protocol::{NO_SYSTEM_CALL, Put, STORE};
 use super::start_threads;
 use super::worker::{Answer, Worker};
 use crate::mutex::Mutex;
@@ -108,21 +108,13 @@ impl<S: ReadAt + Send + Sync + 'static, D: Decompress + Default> Worker<S, D> {
         let mut parts = Vec::new();
         self.parts(inode, 0, HEAD, &mut parts)?;
         let mut head = Vec::new();
-        for part in &parts {
-            match part {
-                Part::Zeros(len) => head.resize(head.len() + len, 0),
-                Part::Block(block, range) => {
-                    head.extend_from_slice(block.get(range.clone()).unwrap_or(&[]));
-                }
-            }
-        }
+        append(&parts, &mut head);
         Ok(head)
     }
 
     /// Answers that files need not be opened, so that it is asked once: for the program, most likely. Whoever opened it
     /// waits, so that nobody waits for its pages yet.
     pub(super) fn open(&mut self, opened: u64) -> Answer {
-        const NO_SYSTEM_CALL: i32 = 38;
         if self.server.opened.swap(true, Relaxed) {
             return Answer::Error(NO_SYSTEM_CALL);
         }

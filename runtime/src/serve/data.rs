@@ -47,6 +47,18 @@ pub(super) enum Part {
     Block(Pinned<'static>, Range<usize>),
 }
 
+/// Appends the bytes of parts.
+pub(super) fn append(parts: &[Part], out: &mut Vec<u8>) {
+    for part in parts {
+        match part {
+            Part::Zeros(len) => out.resize(out.len() + len, 0),
+            Part::Block(block, range) => {
+                out.extend_from_slice(block.get(range.clone()).unwrap_or(&[]));
+            }
+        }
+    }
+}
+
 impl<S: ReadAt + Send + Sync + 'static, D: Decompress> Worker<S, D> {
     /// The parts of a file from a place on, as many bytes as wanted or until its end.
     pub(super) fn parts(

@@ -2,7 +2,7 @@
 
 use squashfs::read::{Decompress, Error, Inode, InodeRef, Kind, ReadAt, Type};
 
-use super::protocol::{Attributes, Put, ROOT, Request};
+use super::protocol::{Attributes, NO_SYSTEM_CALL, Put, ROOT, Request};
 use super::worker::{Answer, Worker};
 
 /// The longest listing that is sent at once, in bytes.
@@ -15,7 +15,6 @@ const TARGET: usize = 4095;
 mod errno {
     pub(super) const RANGE: i32 = 34;
     pub(super) const NAME_TOO_LONG: i32 = 36;
-    pub(super) const NO_SYSTEM_CALL: i32 = 38;
     pub(super) const NO_DATA: i32 = 61;
 }
 
@@ -162,7 +161,7 @@ impl<S: ReadAt + Send + Sync + 'static, D: Decompress> Worker<S, D> {
     pub(super) fn get_xattr(&mut self, request: &Request<'_>) -> Result<Answer, Error> {
         // The kernel does not ask again.
         if self.server.image.superblock().xattr_table.is_none() {
-            return Ok(Answer::Error(errno::NO_SYSTEM_CALL));
+            return Ok(Answer::Error(NO_SYSTEM_CALL));
         }
         let (size, name) = (request.u32(0), request.name(8));
         let inode = self.inode(request.node)?;
@@ -178,7 +177,7 @@ impl<S: ReadAt + Send + Sync + 'static, D: Decompress> Worker<S, D> {
 
     pub(super) fn list_xattrs(&mut self, request: &Request<'_>) -> Result<Answer, Error> {
         if self.server.image.superblock().xattr_table.is_none() {
-            return Ok(Answer::Error(errno::NO_SYSTEM_CALL));
+            return Ok(Answer::Error(NO_SYSTEM_CALL));
         }
         let inode = self.inode(request.node)?;
         let mut all = self.reader.xattrs(&inode)?;

@@ -56,6 +56,9 @@ pub(super) mod flag {
 /// `FUSE_DEV_IOC_CLONE`: another descriptor with a queue of its own.
 pub(super) const CLONE: Opcode = rustix::ioctl::opcode::read::<u32>(229, 0);
 
+/// Not implemented (`ENOSYS`, `asm-generic/errno.h`); the kernel does not ask again.
+pub(super) const NO_SYSTEM_CALL: i32 = 38;
+
 /// The node of the root; the kernel knows it without asking.
 pub(super) const ROOT: u64 = 1;
 

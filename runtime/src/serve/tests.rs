@@ -279,7 +279,6 @@ fn the_kernel_gets_no_more_than_it_offers() {
 
 #[test]
 fn the_program_is_given_to_the_kernel_when_it_opens_it() {
-    const OPEN: u32 = 14;
     for (path, rewrite) in
         [("text", None), ("text", Rewrite::new(b"/nix/store/", b"/tmp/abcde/")), ("sparse", None)]
     {
@@ -289,7 +288,7 @@ fn the_program_is_given_to_the_kernel_when_it_opens_it() {
         worker.read_ahead(path.as_bytes(), &|| false).unwrap();
         let (node, other) = (find(&mut worker, path), find(&mut worker, "same"));
         let expected = ask(&mut worker, operation::READ, node, &read_body(0, 1 << 20)).unwrap();
-        assert_eq!(ask(&mut worker, OPEN, node, &[0; 8]), Err(38));
+        assert_eq!(ask(&mut worker, operation::OPEN, node, &[0; 8]), Err(38));
         let mut told = told;
         let mut messages = Vec::new();
         told.seek(SeekFrom::Start(0)).unwrap();
@@ -308,7 +307,7 @@ fn the_program_is_given_to_the_kernel_when_it_opens_it() {
         assert!(given == expected, "{path}");
         // Once is enough.
         for opened in [node, other] {
-            assert_eq!(ask(&mut worker, OPEN, opened, &[0; 8]), Err(38));
+            assert_eq!(ask(&mut worker, operation::OPEN, opened, &[0; 8]), Err(38));
         }
         assert_eq!(told.metadata().unwrap().len(), messages.len() as u64);
     }

@@ -12,9 +12,9 @@ use rustix::io::{Errno, IoSlice, read, writev};
 use squashfs::read::{Decompress, Error, Inode, ReadAt, Reader};
 
 use super::Server;
-use super::data::Part;
+use super::data::{Part, append};
 use super::metadata::SharedMetadata;
-use super::protocol::{MAX_READ, Put, REQUEST, Request, flag, header, operation};
+use super::protocol::{MAX_READ, NO_SYSTEM_CALL, Put, REQUEST, Request, flag, header, operation};
 
 /// What holes in files are made of. Atomic, for then it is memory that is not in the program's file; nobody writes to it.
 static ZEROS: [AtomicU8; 64 << 10] = [const { AtomicU8::new(0) }; 64 << 10];
@@ -103,8 +103,6 @@ impl<S: ReadAt + Send + Sync + 'static, D: Decompress + Default> Worker<S, D> {
     }
 
     pub(super) fn answer(&mut self, request: &Request<'_>) -> Answer {
-        /// Not implemented (`asm-generic/errno.h`); the kernel does not ask again.
-        const NO_SYSTEM_CALL: i32 = 38;
         const IO: i32 = 5;
         const NOT_A_DIRECTORY: i32 = 20;
         const INVALID: i32 = 22;
@@ -146,7 +144,6 @@ impl<S: ReadAt + Send + Sync + 'static, D: Decompress + Default> Worker<S, D> {
 
     /// That directories need not be opened; where the kernel insists, that their listings may be kept.
     fn open_directory(&mut self) -> Answer {
-        const NO_SYSTEM_CALL: i32 = 38;
         /// `FOPEN_KEEP_CACHE` and `FOPEN_CACHE_DIR`.
         const KEEP: u32 = 1 << 1 | 1 << 3;
         if self.server.kernel_knows(flag::NO_OPENDIR) {
@@ -196,12 +193,7 @@ impl<S: ReadAt + Send + Sync + 'static, D: Decompress + Default> Worker<S, D> {
         let start = offset.saturating_sub(rewrite.reach() as u64);
         let before = usize::try_from(offset - start).unwrap_or(0);
         self.parts(inode, start, before + len + rewrite.reach(), &mut parts)?;
-        for part in &parts {
-            match part {
-                Part::Zeros(len) => self.out.resize(self.out.len() + len, 0),
-                Part::Block(block, range) => self.out.extend_from_slice(&block[range.clone()]),
-            }
-        }
+        append(&parts, &mut self.out);
         rewrite.apply(&mut self.out);
         let end = self.out.len();
         Ok(Answer::Within(before.min(end)..(before + len).min(end)))
